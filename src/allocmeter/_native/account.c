@@ -1,0 +1,192 @@
+#include "account.h"
+
+#include <string.h>
+
+am_active_t am_active;
+
+static _Atomic uint32_t foreign_queue; /* a stack, linked through foreign.next */
+
+static void merge_foreign(void);
+
+static inline void counts_add(am_counts *to, const am_counts *change) {
+    to->live_bytes += change->live_bytes;
+    to->live_blocks += change->live_blocks;
+    to->freed_bytes += change->freed_bytes;
+    to->freed_blocks += change->freed_blocks;
+    to->reallocations += change->reallocations;
+}
+
+static inline void marks_raise(am_node *node, int64_t bytes, int64_t blocks) {
+    for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
+        if (bytes > mark->peak_bytes) mark->peak_bytes = bytes;
+        if (blocks > mark->peak_blocks) mark->peak_blocks = blocks;
+    }
+}
+
+/* No room: the next free settles, and learns the true room then. */
+static inline void forget_room(void) { am_active.room_bytes = am_active.room_blocks = -1; }
+
+static void settle_active(void) {
+    am_counts *pending = &am_active.pending;
+    int64_t room_bytes = INT64_MAX, room_blocks = INT64_MAX;
+    counts_add(&am_nodes[am_active.node].self, pending);
+    for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent) {
+        am_node *node = &am_nodes[i];
+        counts_add(&node->total, pending);
+        marks_raise(node, node->total.live_bytes, node->total.live_blocks);
+        for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
+            int64_t bytes = mark->peak_bytes - node->total.live_bytes;
+            int64_t blocks = mark->peak_blocks - node->total.live_blocks;
+            if (bytes < room_bytes) room_bytes = bytes;
+            if (blocks < room_blocks) room_blocks = blocks;
+        }
+    }
+    memset(pending, 0, sizeof *pending);
+    am_active.room_bytes = room_bytes;
+    am_active.room_blocks = room_blocks;
+}
+
+void am_settle(void) {
+    settle_active();
+    if (AM_UNLIKELY(atomic_load_explicit(&foreign_queue, memory_order_relaxed) != AM_NONE))
+        merge_foreign();
+}
+
+static void activate(uint32_t index) {
+    am_settle();
+    am_active.node = index;
+    forget_room();
+}
+
+void am_deactivate(uint32_t index) {
+    if (am_active.node == index) activate(AM_NONE);
+}
+
+void am_charge_other(uint32_t index, int64_t size) {
+    if (index == AM_OWN) {
+        /* Our own work comes in short bursts between two events of the same scope: it has no
+         * ancestors, so it need not make the scope inactive. */
+        am_node *own = &am_nodes[AM_OWN];
+        own->self.live_bytes = own->total.live_bytes += size;
+        own->self.live_blocks = own->total.live_blocks += 1;
+        marks_raise(own, own->total.live_bytes, own->total.live_blocks);
+        return;
+    }
+    activate(index);
+    am_active.pending.live_bytes = size;
+    am_active.pending.live_blocks = 1;
+}
+
+void am_credit_other(uint32_t index, int64_t size) {
+    am_counts change = {.live_bytes = -size, .live_blocks = -1, .freed_bytes = size,
+                        .freed_blocks = 1};
+    /* The two may share ancestors, and this is the decrease that a peak stands before. */
+    if (am_active.pending.live_bytes > am_active.room_bytes ||
+        am_active.pending.live_blocks > am_active.room_blocks)
+        am_settle();
+    counts_add(&am_nodes[index].self, &change);
+    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
+        counts_add(&am_nodes[i].total, &change);
+    if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
+}
+
+static void foreign_queue_push(uint32_t index) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    if (atomic_exchange_explicit(&foreign->queued, 1, memory_order_acq_rel)) return;
+    uint32_t head = atomic_load_explicit(&foreign_queue, memory_order_relaxed);
+    do foreign->next = head;
+    while (!atomic_compare_exchange_weak_explicit(&foreign_queue, &head, index,
+                                                  memory_order_release, memory_order_relaxed));
+}
+
+static void raise_high(_Atomic int64_t *high, int64_t value) {
+    int64_t seen = atomic_load_explicit(high, memory_order_relaxed);
+    while (value > seen && !atomic_compare_exchange_weak_explicit(
+                               high, &seen, value, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+#define ADD(field, value) \
+    (atomic_fetch_add_explicit(&foreign->field, (value), memory_order_relaxed) + (value))
+#define TAKE(field) atomic_exchange_explicit(&foreign->field, 0, memory_order_relaxed)
+
+void am_foreign_charge(uint32_t index, int64_t size) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    raise_high(&foreign->high_bytes, ADD(live_bytes, size));
+    raise_high(&foreign->high_blocks, ADD(live_blocks, 1));
+    foreign_queue_push(index);
+}
+
+void am_foreign_credit(uint32_t index, int64_t size) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    (void)ADD(live_bytes, -size);
+    (void)ADD(live_blocks, -1);
+    (void)ADD(freed_bytes, size);
+    (void)ADD(freed_blocks, 1);
+    foreign_queue_push(index);
+}
+
+void am_foreign_count_reallocation(uint32_t index) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    (void)ADD(reallocations, 1);
+    foreign_queue_push(index);
+}
+
+static void merge_one(uint32_t index) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    /* Open the queue to this node again before taking: an event in between queues it anew. */
+    atomic_store_explicit(&foreign->queued, 0, memory_order_release);
+    int64_t high_bytes = TAKE(high_bytes), high_blocks = TAKE(high_blocks);
+    am_counts change = {.live_bytes = TAKE(live_bytes), .live_blocks = TAKE(live_blocks),
+                        .freed_bytes = TAKE(freed_bytes), .freed_blocks = TAKE(freed_blocks),
+                        .reallocations = TAKE(reallocations)};
+    counts_add(&am_nodes[index].self, &change);
+    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
+        am_node *node = &am_nodes[i];
+        marks_raise(node, node->total.live_bytes + high_bytes,
+                    node->total.live_blocks + high_blocks);
+        counts_add(&node->total, &change);
+    }
+    if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
+}
+
+static void merge_foreign(void) {
+    uint32_t index = atomic_exchange_explicit(&foreign_queue, AM_NONE, memory_order_acquire);
+    while (index != AM_NONE) {
+        uint32_t next = am_nodes[index].foreign.next;
+        merge_one(index);
+        index = next;
+    }
+    forget_room();
+}
+
+void am_foreign_repair(void) {
+    atomic_store_explicit(&foreign_queue, AM_NONE, memory_order_relaxed);
+    for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
+        if (!atomic_load_explicit(&am_nodes[i].foreign.queued, memory_order_relaxed)) continue;
+        atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);
+        foreign_queue_push(i);
+    }
+}
+
+void am_mark_set(am_mark *mark) {
+    am_settle();
+    mark->peak_bytes = am_nodes[mark->node].total.live_bytes;
+    mark->peak_blocks = am_nodes[mark->node].total.live_blocks;
+    forget_room();
+}
+
+void am_mark_add(am_mark *mark) {
+    am_mark *first = &am_nodes[mark->node].mark;
+    am_node_hold(mark->node);
+    am_mark_set(mark);
+    mark->next = first->next;
+    first->next = mark;
+}
+
+void am_mark_remove(am_mark *mark) {
+    am_mark *at = &am_nodes[mark->node].mark;
+    while (at->next != mark) at = at->next;
+    at->next = mark->next;
+    am_node_drop(mark->node);
+}

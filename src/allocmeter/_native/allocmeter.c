@@ -1,0 +1,213 @@
+#include "allocmeter.h"
+
+#include <string.h>
+
+#include "fork.h"
+#include "ledger.h"
+#include "ownership.h"
+#include "pymem.h"
+#include "registry.h"
+#include "scope.h"
+
+uint32_t am_abi_version(void) { return AM_ABI_VERSION; }
+
+uint32_t am_python_version(void) { return PY_MAJOR_VERSION << 8 | PY_MINOR_VERSION; }
+
+int am_init(void) {
+    static int done;
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_RuntimeError, "allocations are measured in the main interpreter only");
+        return -1;
+    }
+    if (done) return 0;
+    if (am_nodes_init() < 0 || am_fork_init() != 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (am_context_init() < 0 || am_ownership_init() < 0 || am_registry_init() < 0 ||
+        am_scope_init() < 0 || am_anchor_init() < 0)
+        return -1;
+    done = 1;
+    return 0;
+}
+
+PyObject *am_scope_class(void) { return Py_NewRef(&am_scope_type); }
+PyObject *am_anchor_class(void) { return Py_NewRef(&am_anchor_type); }
+PyObject *am_registry_class(void) { return Py_NewRef(&am_registry_type); }
+PyObject *am_own_guard_object(void) { return am_own_guard(); }
+PyObject *am_own_context_object(void) { return am_own_anchor(); }
+
+int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *classify, PyObject *ready,
+            PyObject *registry) {
+    const am_callbacks callbacks = {install, hooks_lost, classify, ready, registry};
+    return am_scope_bind(&callbacks);
+}
+
+int am_install(void) { return am_hooks_install(); }
+
+int am_uninstall(void) { return am_open_scopes != 0 ? -2 : am_hooks_uninstall(); }
+
+int am_position(void) { return am_hooks_position(); }
+
+int am_track(int on) {
+    uint32_t before = atomic_load_explicit(&am_tracking, memory_order_relaxed);
+    if (before == (on != 0)) return (int)before;
+    atomic_store_explicit(&am_tracking, on != 0, memory_order_relaxed);
+    if (on) atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+    else atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    return (int)before;
+}
+
+int am_is_tracking(void) { return (int)atomic_load_explicit(&am_tracking, memory_order_relaxed); }
+
+static void put_figures(am_snapshot snapshot, am_figures *out) {
+    *out = (am_figures){
+        .allocations = am_allocated_blocks(&snapshot.counts),
+        .deallocations = snapshot.counts.freed_blocks,
+        .reallocations = snapshot.counts.reallocations,
+        .bytes_allocated = am_allocated_bytes(&snapshot.counts),
+        .bytes_deallocated = snapshot.counts.freed_bytes,
+        .peak_bytes = snapshot.peak_bytes,
+        .peak_allocations = snapshot.peak_blocks,
+    };
+}
+
+static int is_scope(PyObject *object) {
+    if (PyObject_TypeCheck(object, &am_scope_type)) return 1;
+    PyErr_Format(PyExc_TypeError, "not a scope: %.100s", Py_TYPE(object)->tp_name);
+    return 0;
+}
+
+int am_scope_read(PyObject *object, int moment, int self, am_figures *out) {
+    if (!is_scope(object)) return -1;
+    const am_scope *scope = (const am_scope *)object;
+    if (scope->state == AM_SCOPE_NEW) return AM_NOT_OPENED;
+    uint32_t node = scope->holder.node;
+    if (node == AM_NONE) return AM_UNMEASURED;
+    if (moment != AM_NOW && scope->state == AM_SCOPE_CLOSED) {
+        if (!scope->complete) return AM_INCOMPLETE;
+        put_figures(self ? scope->final_self : scope->final, out);
+        return AM_READ;
+    }
+    if (am_position() == AM_REMOVED) am_hooks_lost();
+    if (scope->gaps != am_hooks_gaps) return AM_INCOMPLETE;
+    am_settle();
+    put_figures(self ? am_snapshot_self(node) : am_snapshot_total(node), out);
+    return AM_READ;
+}
+
+void am_node_read(uint32_t node, am_figures *out) {
+    am_settle();
+    put_figures(am_snapshot_total(node), out);
+}
+
+PyObject *am_current_scope(void) {
+    am_own_begin();
+    PyObject *holder = (PyObject *)am_context_holder();
+    am_own_end();
+    if (holder == NULL || !PyObject_TypeCheck(holder, &am_scope_type)) Py_RETURN_NONE;
+    return Py_NewRef(holder);
+}
+
+#define MARK_NAME "allocmeter.mark"
+
+static void mark_free(PyObject *capsule) {
+    am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
+    am_mark_remove(mark);
+    PyMem_Free(mark);
+}
+
+PyObject *am_mark_new(PyObject *scope) {
+    uint32_t node = AM_ROOT;
+    if (scope != Py_None) {
+        if (!is_scope(scope)) return NULL;
+        node = ((am_scope *)scope)->holder.node;
+        if (node == AM_NONE) {
+            PyErr_SetString(PyExc_RuntimeError, "this scope has no figures to mark");
+            return NULL;
+        }
+    }
+    am_mark *mark = PyMem_Calloc(1, sizeof *mark);
+    if (mark == NULL) return PyErr_NoMemory();
+    PyObject *capsule = PyCapsule_New(mark, MARK_NAME, NULL);
+    if (capsule == NULL) {
+        PyMem_Free(mark);
+        return NULL;
+    }
+    mark->node = node;
+    am_mark_add(mark);
+    PyCapsule_SetDestructor(capsule, mark_free);
+    return capsule;
+}
+
+int am_mark_read(PyObject *capsule, int64_t out[4]) {
+    const am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
+    if (mark == NULL) return -1;
+    am_settle();
+    const am_counts *total = &am_nodes[mark->node].total;
+    out[0] = total->live_bytes, out[1] = total->live_blocks;
+    out[2] = mark->peak_bytes, out[3] = mark->peak_blocks;
+    return 0;
+}
+
+int am_mark_reset(PyObject *capsule) {
+    am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
+    if (mark == NULL) return -1;
+    am_mark_set(mark);
+    return 0;
+}
+
+void am_refresh(void) { am_aggregates_refresh(); }
+
+static am_distribution distribution(const am_histogram *histogram) {
+    return (am_distribution){
+        .count = histogram->count,
+        .sum = histogram->sum,
+        .min = histogram->min,
+        .max = histogram->max,
+        .p50 = am_histogram_quantile(histogram, 0.50),
+        .p95 = am_histogram_quantile(histogram, 0.95),
+        .p99 = am_histogram_quantile(histogram, 0.99),
+    };
+}
+
+int am_aggregate_read(PyObject *object, am_aggregate_figures *out) {
+    const am_aggregate *aggregate = am_aggregate_of(object);
+    if (aggregate == NULL) return -1;
+    memset(out, 0, sizeof *out);
+    out->count = aggregate->count;
+    out->errors = aggregate->errors;
+    out->cancelled = aggregate->cancelled;
+    out->late_bytes_allocated = aggregate->late_bytes;
+    if (am_aggregate_is_fresh(aggregate)) {
+        out->retained_bytes = aggregate->retained_bytes;
+        out->retained_allocations = aggregate->retained_blocks;
+        out->late_bytes_allocated += aggregate->late_bytes_alive;
+    }
+    for (int i = 0; i < AM_QUANTITIES; i++)
+        out->quantities[i] = distribution(&aggregate->quantities[i]);
+    return 0;
+}
+
+int am_aggregate_buckets(PyObject *object, int quantity, am_bucket *out, uint32_t room) {
+    const am_aggregate *aggregate = am_aggregate_of(object);
+    if (aggregate == NULL) return -1;
+    if (quantity < 0 || quantity >= AM_QUANTITIES) {
+        PyErr_Format(PyExc_ValueError, "no such quantity: %d", quantity);
+        return -1;
+    }
+    return (int)am_histogram_buckets(&aggregate->quantities[quantity], out, room);
+}
+
+void am_core_read(am_core_figures *out) {
+    *out = (am_core_figures){
+        .nodes_in_use = am_nodes_in_use,
+        .nodes_made = am_nodes_end - AM_FIRST,
+        .open_scopes = am_open_scopes,
+        .unmeasured_scopes = am_unmeasured_scopes,
+        .ledger_reserved_bytes = am_ledger_reserved_bytes(),
+        .node_table_bytes = (uint64_t)am_nodes_end * sizeof(am_node),
+        .histogram_bytes = am_histogram_bytes(),
+        .gaps = am_hooks_gaps,
+    };
+}

@@ -1,0 +1,107 @@
+#include "context.h"
+
+AM_THREAD_LOCAL am_thread_t am_thread = {.state = AM_NO_STATE};
+_Atomic uint32_t am_listeners;
+_Atomic uint32_t am_tracking;
+
+static PyObject *variable;
+static PyInterpreterState *main_interpreter;
+
+int am_context_init(void) {
+    if (variable != NULL) return 0;
+    main_interpreter = PyInterpreterState_Main();
+    variable = PyContextVar_New("allocmeter_scope", NULL);
+    return variable == NULL ? -1 : 0;
+}
+
+int am_is_attached(const PyThreadState *state) {
+    if (state == NULL) return 0;
+#if PY_VERSION_HEX < 0x030C0000
+    /* Before 3.12 the answer is the process's: the state may be that of the thread that holds the
+     * lock while this one runs without it. Do not look inside before knowing that it is ours. */
+    if (state != PyGILState_GetThisThreadState()) return 0;
+#endif
+    if (state->interp == main_interpreter) return 1;
+    am_active.other_interpreters = 1;
+    return 0;
+}
+
+/* A scope left from another context is still the value in the one where it was entered; there, what
+ * was current before it counts. A context that inherited it by copy goes on charging it: that is
+ * late work. */
+static am_holder *effective(am_holder *holder, const PyObject *context) {
+    while (holder != NULL && holder->left_elsewhere && holder->context == context)
+        holder = holder->previous;
+    return holder;
+}
+
+static am_holder *variable_value(void) {
+    PyObject *value = NULL;
+    if (PyContextVar_Get(variable, NULL, &value) < 0 || value == NULL) return NULL;
+    Py_DECREF(value); /* the context keeps it */
+    return value == Py_None ? NULL : (am_holder *)value;
+}
+
+static const PyObject *this_context(void) { return PyThreadState_Get()->context; }
+
+am_holder *am_context_holder(void) { return effective(variable_value(), this_context()); }
+
+uint32_t am_resolve(const PyThreadState *state, int *exclusive) {
+    am_thread_t *thread = &am_thread;
+    if (thread->muted) {
+        thread->witnessed++;
+        return AM_NONE;
+    }
+    *exclusive = am_is_attached(state);
+    if (thread->own_depth) {
+        thread->witnessed++;
+        return AM_OWN;
+    }
+    if (!*exclusive) {
+        int recycled = am_nodes[thread->node].generation != thread->generation;
+        return thread->node == AM_NONE || recycled ? AM_ROOT : thread->node;
+    }
+    const am_holder *holder = effective(variable_value(), state->context);
+    thread->node = holder == NULL ? AM_ROOT : holder->node;
+    thread->generation = am_nodes[thread->node].generation;
+    thread->state = state;
+    thread->state_id = state->id;
+    thread->context_version = state->context_ver;
+    return thread->node;
+}
+
+static int variable_set(PyObject *value) {
+    PyObject *token = PyContextVar_Set(variable, value);
+    am_thread.state = AM_NO_STATE;
+    if (token == NULL) return -1;
+    Py_DECREF(token);
+    return 0;
+}
+
+int am_context_enter(am_holder *holder) {
+    am_holder *previous = am_context_holder();
+    Py_XINCREF(previous);
+    if (variable_set((PyObject *)holder) < 0) {
+        Py_XDECREF(previous);
+        return -1;
+    }
+    Py_XSETREF(holder->previous, previous);
+    holder->context = this_context();
+    holder->left_elsewhere = 0;
+    return 0;
+}
+
+void am_context_leave(am_holder *holder) {
+    if (variable_value() != holder) {
+        holder->left_elsewhere = 1;
+        return;
+    }
+    am_holder *back = effective(holder->previous, this_context());
+    if (variable_set(back == NULL ? Py_None : (PyObject *)back) < 0) {
+        /* No memory even for a token: the scope stays the value here and is passed over. */
+        PyErr_Clear();
+        holder->left_elsewhere = 1;
+        return;
+    }
+    Py_CLEAR(holder->previous);
+}

@@ -1,0 +1,113 @@
+/* Which node is current on this thread.
+ *
+ * The current scope is the value of one private ContextVar, so it follows the logical flow. Looking
+ * the variable up at every allocation would be slow; PyThreadState.context_ver changes whenever a
+ * thread enters or leaves a context, so a thread remembers the answer until that number moves. Only
+ * this file sets the variable, and it forgets the answer in the same breath (a set does not move the
+ * number). While it sets, the thread is in an *own section*: looking the variable up in the middle
+ * of a set would corrupt the variable's cache.
+ *
+ * A thread that is not attached to the main interpreter (a native worker, the raw domain without the
+ * lock, another interpreter) keeps what it last resolved, and must use the am_foreign_* counters. */
+#ifndef AM_CONTEXT_H
+#define AM_CONTEXT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "account.h"
+
+/* A value of the variable: something that makes a node current. */
+typedef struct am_holder {
+    PyObject_HEAD
+    struct am_holder *previous; /* what was current before it, or NULL for the root */
+    const PyObject *context;    /* where it was made current; only ever compared */
+    uint32_t node;
+    uint32_t left_elsewhere;    /* left in another context: `context` still holds it */
+} am_holder;
+
+typedef struct {
+    const PyThreadState *state; /* whose answer is remembered; AM_NO_STATE: nobody's */
+    uint64_t state_id, context_version;
+    uint32_t node, generation;
+    uint32_t muted;     /* inside the allocator below ours: its own calls are not counted again */
+    uint32_t own_depth; /* inside an own section: what is allocated is ours */
+    uint64_t witnessed; /* hook calls in either state: evidence that the hooks are in place */
+} am_thread_t;
+
+#define AM_NO_STATE ((const PyThreadState *)1)
+
+extern AM_THREAD_LOCAL am_thread_t am_thread;
+
+/* Objects that can make a node current, plus own sections, plus process tracking: while it is zero,
+ * no allocation can belong to anybody. Changed under the interpreter lock, read without. */
+extern _Atomic uint32_t am_listeners;
+
+/* Whether code outside every scope is recorded. */
+extern _Atomic uint32_t am_tracking;
+
+/* Makes the variable. Called once, under the lock. 0, or -1 with an exception set. */
+int am_context_init(void);
+
+static inline const PyThreadState *am_thread_state(void) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
+/* Whether this thread is attached to the main interpreter, given am_thread_state(). */
+int am_is_attached(const PyThreadState *state);
+
+AM_COLD uint32_t am_resolve(const PyThreadState *state, int *exclusive);
+
+/* The node to charge, AM_NONE if nothing is to be recorded; *exclusive tells whether the plain
+ * counters may be used. */
+static inline uint32_t am_current(int *exclusive) {
+    const PyThreadState *state = am_thread_state();
+    const am_thread_t *thread = &am_thread;
+    uint32_t node = thread->node;
+    *exclusive = 1;
+    if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
+                    state->context_ver != thread->context_version))
+        node = am_resolve(state, exclusive);
+    if (node == AM_ROOT && !atomic_load_explicit(&am_tracking, memory_order_relaxed))
+        return AM_NONE;
+    return node;
+}
+
+static inline const PyThreadState *am_mute(void) {
+    const PyThreadState *state = am_thread.state;
+    am_thread.state = AM_NO_STATE;
+    am_thread.muted++;
+    return state;
+}
+
+static inline void am_unmute(const PyThreadState *state) {
+    am_thread.muted--;
+    am_thread.state = state;
+}
+
+/* Own sections nest; they must not span anything that can switch to another task. Lock held. */
+static inline void am_own_begin(void) {
+    am_thread.own_depth++;
+    am_thread.state = AM_NO_STATE;
+    atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+}
+
+static inline void am_own_end(void) {
+    am_thread.own_depth--;
+    atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+}
+
+/* What is current in this context, borrowed; NULL: the root. Inside an own section. */
+am_holder *am_context_holder(void);
+
+/* Makes a holder current here, and what was current before it current again. Inside an own section.
+ * Entering can fail for want of memory: -1 with an exception set, nothing changed. Leaving where the
+ * holder is not current (another context) only notes the fact. Leaving never raises. */
+int am_context_enter(am_holder *holder);
+void am_context_leave(am_holder *holder);
+
+#endif

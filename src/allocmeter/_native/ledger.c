@@ -1,0 +1,47 @@
+#include "ledger.h"
+
+#define EXTENSION_BITS 31
+#define EXTENSION_MASK ((1u << EXTENSION_BITS) - 1)
+
+am_entry *_Atomic am_ledger_root[1u << (AM_ADDRESS_BITS - AM_LEAF_BITS)];
+
+static _Atomic uint64_t reserved_bytes;
+
+am_entry *am_ledger_grow(const void *address) {
+    const size_t bytes = (size_t)AM_LEAF_ENTRIES * sizeof(am_entry);
+    uintptr_t a = (uintptr_t)address;
+    if (a >> AM_ADDRESS_BITS) return NULL;
+    am_entry *leaf = am_reserve(bytes), *expected = NULL;
+    if (leaf == NULL) return NULL;
+    if (atomic_compare_exchange_strong(&am_ledger_root[a >> AM_LEAF_BITS], &expected, leaf))
+        atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed);
+    else
+        am_unreserve(leaf, bytes); /* another thread was first */
+    return am_ledger_find(address);
+}
+
+static am_entry *extension(const void *address, int which) {
+    const void *inside = (const char *)address + ((size_t)which << AM_GRANULE_BITS);
+    am_entry *entry = am_ledger_find(inside);
+    return entry != NULL ? entry : am_ledger_grow(inside);
+}
+
+int am_ledger_extend(const void *address, int64_t size) {
+    am_entry *low = extension(address, 1), *high = extension(address, 2);
+    if (low == NULL || high == NULL) return 0;
+    atomic_store_explicit(low, AM_EXTENSION | ((uint32_t)size & EXTENSION_MASK),
+                          memory_order_relaxed);
+    atomic_store_explicit(high, AM_EXTENSION | (uint32_t)(size >> EXTENSION_BITS),
+                          memory_order_relaxed);
+    return 1;
+}
+
+int64_t am_ledger_take_extended(const void *address) {
+    uint32_t low = atomic_exchange_explicit(extension(address, 1), 0, memory_order_relaxed);
+    uint32_t high = atomic_exchange_explicit(extension(address, 2), 0, memory_order_relaxed);
+    return (int64_t)(high & EXTENSION_MASK) << EXTENSION_BITS | (low & EXTENSION_MASK);
+}
+
+uint64_t am_ledger_reserved_bytes(void) {
+    return atomic_load_explicit(&reserved_bytes, memory_order_relaxed);
+}

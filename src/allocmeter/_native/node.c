@@ -1,0 +1,95 @@
+#include "node.h"
+
+#include <string.h>
+
+#include "account.h"
+#include "aggregate.h"
+
+am_node *am_nodes;
+uint32_t am_nodes_end;
+uint32_t am_nodes_in_use;
+
+static uint32_t capacity;
+static uint32_t free_list; /* linked through `parent` */
+
+static void node_init(uint32_t index, uint32_t parent) {
+    am_node *node = &am_nodes[index];
+    uint32_t generation = node->generation;
+    memset(node, 0, sizeof *node);
+    node->generation = generation;
+    node->mark.node = index;
+    node->handles = 1;
+    node->parent = parent;
+    if (parent != AM_NONE) {
+        am_nodes[parent].children++;
+        node->depth = am_nodes[parent].depth + 1;
+    }
+}
+
+int am_nodes_init(void) {
+    if (am_nodes != NULL) return 0;
+    /* A limit on address space is no reason to fail: a smaller table serves as well. */
+    for (capacity = AM_MAX_NODES; capacity >= 1u << 14; capacity /= 2) {
+        am_nodes = am_reserve((size_t)capacity * sizeof(am_node));
+        if (am_nodes != NULL) break;
+    }
+    if (am_nodes == NULL) return -1;
+    am_nodes_end = AM_FIRST;
+    node_init(AM_ROOT, AM_NONE);
+    node_init(AM_OWN, AM_NONE);
+    node_init(AM_GC, AM_ROOT);
+    return 0;
+}
+
+static uint32_t late_parent(uint32_t index) {
+    while (am_nodes[index].closed && am_nodes[am_nodes[index].parent].closed)
+        index = am_nodes[index].parent;
+    return am_nodes[index].depth < AM_MAX_DEPTH ? index : AM_ROOT;
+}
+
+uint32_t am_node_open(uint32_t parent) {
+    uint32_t index = free_list;
+    if (index != AM_NONE) {
+        free_list = am_nodes[index].parent;
+    } else {
+        if (am_nodes_end == capacity) return AM_NONE;
+        index = am_nodes_end++;
+    }
+    node_init(index, late_parent(parent));
+    am_nodes_in_use++;
+    return index;
+}
+
+void am_node_hold(uint32_t index) { am_nodes[index].handles++; }
+
+void am_node_drop(uint32_t index) {
+    am_node *node = &am_nodes[index];
+    if (node->handles > 1) {
+        node->handles--;
+        return;
+    }
+    /* Settling may recycle orphans, so this one becomes an orphan only afterwards. */
+    am_deactivate(index);
+    node->handles = 0;
+    am_node_release_unused(index);
+}
+
+void am_node_release_unused(uint32_t index) {
+    while (index != AM_NONE) {
+        am_node *node = &am_nodes[index];
+        if (node->handles != 0 || node->children != 0 || node->self.live_blocks != 0) return;
+        /* A thread without the lock has just reported something: merging it comes back here. */
+        if (atomic_load_explicit(&node->foreign.queued, memory_order_relaxed)) return;
+        if (node->aggregate != NULL)
+            am_aggregate_leave(node->aggregate,
+                               am_allocated_bytes(&node->total) - node->closed_bytes);
+        uint32_t parent = node->parent;
+        node->generation++;
+        node->aggregate = NULL;
+        node->parent = free_list;
+        free_list = index;
+        am_nodes_in_use--;
+        if (parent != AM_NONE) am_nodes[parent].children--;
+        index = parent;
+    }
+}

@@ -1,0 +1,111 @@
+#include "ownership.h"
+
+/* A method whose bound object is made in an own section. */
+typedef struct {
+    PyObject_HEAD
+    PyMethodDef *method;
+} own_method_t;
+
+static PyObject *own_method_bind(PyObject *self, PyObject *object, PyObject *type) {
+    (void)type;
+    if (object == NULL) return Py_NewRef(self);
+    am_own_begin();
+    PyObject *bound = PyCFunction_New(((own_method_t *)self)->method, object);
+    am_own_end();
+    return bound;
+}
+
+/* Called through the class, as contextlib.ExitStack does: the first argument is the object. */
+static PyObject *own_method_call(PyObject *self, PyObject *args, PyObject *kwargs) {
+    if (PyTuple_GET_SIZE(args) == 0) {
+        PyErr_SetString(PyExc_TypeError, "the object to call this method on is missing");
+        return NULL;
+    }
+    PyObject *bound = own_method_bind(self, PyTuple_GET_ITEM(args, 0), NULL);
+    PyObject *rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
+    PyObject *result = bound && rest ? PyObject_Call(bound, rest, kwargs) : NULL;
+    Py_XDECREF(bound);
+    Py_XDECREF(rest);
+    return result;
+}
+
+static PyObject *own_method_name(PyObject *self, void *unused) {
+    (void)unused;
+    return PyUnicode_FromString(((own_method_t *)self)->method->ml_name);
+}
+
+static PyObject *own_method_doc(PyObject *self, void *unused) {
+    (void)unused;
+    const char *doc = ((own_method_t *)self)->method->ml_doc;
+    if (doc == NULL) Py_RETURN_NONE;
+    return PyUnicode_FromString(doc);
+}
+
+static PyGetSetDef own_method_getset[] = {
+    {"__name__", own_method_name, NULL, NULL, NULL},
+    {"__doc__", own_method_doc, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyTypeObject own_method_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "allocmeter._native.OwnMethod",
+    .tp_basicsize = sizeof(own_method_t),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_descr_get = own_method_bind,
+    .tp_call = own_method_call,
+    .tp_getset = own_method_getset,
+};
+
+int am_own_methods_add(PyTypeObject *type, PyMethodDef *methods) {
+    for (PyMethodDef *method = methods; method->ml_name != NULL; method++) {
+        own_method_t *descriptor = PyObject_New(own_method_t, &own_method_type);
+        if (descriptor == NULL) return -1;
+        descriptor->method = method;
+        int failed =
+            PyDict_SetItemString(type->tp_dict, method->ml_name, (PyObject *)descriptor);
+        Py_DECREF(descriptor);
+        if (failed) return -1;
+    }
+    PyType_Modified(type);
+    return 0;
+}
+
+PyObject *am_own_alloc(PyTypeObject *type) {
+    am_own_begin();
+    PyObject *self = type->tp_alloc(type, 0);
+    am_own_end();
+    return self;
+}
+
+static PyObject *guard_enter(PyObject *self, PyObject *unused) {
+    (void)unused;
+    am_own_begin();
+    return Py_NewRef(self);
+}
+
+static PyObject *guard_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    (void)self, (void)args, (void)count;
+    am_own_end();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef guard_methods[] = {
+    {"__enter__", guard_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))guard_exit, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject guard_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "allocmeter._native.OwnGuard",
+    .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+};
+
+PyObject *am_own_guard(void) { return (PyObject *)PyObject_New(PyObject, &guard_type); }
+
+int am_ownership_init(void) {
+    if (PyType_Ready(&own_method_type) < 0 || PyType_Ready(&guard_type) < 0) return -1;
+    return am_own_methods_add(&guard_type, guard_methods);
+}

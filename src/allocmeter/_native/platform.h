@@ -1,0 +1,29 @@
+/* What differs between compilers and systems, in one place. */
+#ifndef AM_PLATFORM_H
+#define AM_PLATFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AM_API __attribute__((visibility("default")))
+#define AM_LIKELY(x) __builtin_expect(!!(x), 1)
+#define AM_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define AM_COLD __attribute__((cold, noinline))
+
+/* The initial-exec model reads a thread's state without a call. The dynamic model would allocate
+ * on a thread's first access, inside the very allocator we stand in. Only glibc grants a library
+ * that is opened late a place in the static block; elsewhere the default model is right. */
+#if defined(__GLIBC__)
+#define AM_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+#else
+#define AM_THREAD_LOCAL __thread
+#endif
+
+/* Address space without memory behind it: pages cost nothing until they are touched. NULL when the
+ * system refuses. Never called from a signal handler; never returns memory twice. */
+void *am_reserve(size_t bytes);
+
+/* Gives back what am_reserve returned. */
+void am_unreserve(void *start, size_t bytes);
+
+#endif

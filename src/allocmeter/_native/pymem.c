@@ -1,0 +1,210 @@
+#include "context.h" /* first: Python.h sets feature macros */
+
+#include <string.h>
+
+#include "ledger.h"
+#include "pymem.h"
+
+/* The allocators below ours. A new layer is made at each installation and never written again: a
+ * thread inside a hook may still be reading the one before. */
+typedef struct {
+    PyMemAllocatorEx raw, mem, obj;
+} layer_t;
+
+#define MAX_LAYERS 64
+
+static layer_t layers[MAX_LAYERS];
+static unsigned layer_count;
+static const layer_t *_Atomic layer; /* the one in use */
+
+unsigned am_hooks_gaps;
+int am_hooks_wanted;
+
+static inline void charge(uint32_t node, int64_t size, int exclusive) {
+    if (AM_LIKELY(exclusive)) am_charge(node, size);
+    else am_foreign_charge(node, size);
+}
+
+static inline void credit(am_owner owner, int exclusive) {
+    if (AM_LIKELY(exclusive)) am_credit(owner.node, owner.size);
+    else am_foreign_credit(owner.node, owner.size);
+}
+
+static inline void count_reallocation(uint32_t node, int exclusive) {
+    if (AM_LIKELY(exclusive)) am_count_reallocation(node);
+    else am_foreign_count_reallocation(node);
+}
+
+/* The mem and obj domains are only called with the interpreter lock; raw may be called without. */
+static inline int free_is_exclusive(int raw) {
+    if (AM_LIKELY(!raw && !am_active.other_interpreters)) return 1;
+    const PyThreadState *state = am_thread_state();
+    return state == am_thread.state || am_is_attached(state);
+}
+
+static inline uint32_t current(int *exclusive) {
+    *exclusive = 1;
+    if (atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0) return AM_NONE;
+    return am_current(exclusive);
+}
+
+static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
+    int put = am_ledger_put(block, node, (int64_t)size);
+    if (AM_UNLIKELY(put == AM_OCCUPIED)) {
+        credit(am_ledger_take(block), exclusive);
+        put = am_ledger_put(block, node, (int64_t)size);
+    }
+    if (AM_LIKELY(put == AM_PUT)) charge(node, (int64_t)size, exclusive);
+}
+
+static inline void *allocate(const PyMemAllocatorEx *below, size_t size) {
+    int exclusive;
+    uint32_t node = current(&exclusive);
+    if (node == AM_NONE) return below->malloc(below->ctx, size);
+    const PyThreadState *state = am_mute();
+    void *block = below->malloc(below->ctx, size);
+    am_unmute(state);
+    if (AM_LIKELY(block != NULL)) record(block, size, node, exclusive);
+    return block;
+}
+
+static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each) {
+    int exclusive;
+    uint32_t node = current(&exclusive);
+    if (node == AM_NONE || (each != 0 && count > (size_t)PY_SSIZE_T_MAX / each))
+        return below->calloc(below->ctx, count, each);
+    const PyThreadState *state = am_mute();
+    void *block = below->calloc(below->ctx, count, each);
+    am_unmute(state);
+    if (AM_LIKELY(block != NULL)) record(block, count * each, node, exclusive);
+    return block;
+}
+
+static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
+    int exclusive;
+    uint32_t node = current(&exclusive);
+    am_owner old = block == NULL ? (am_owner){AM_NONE, 0} : am_ledger_take(block);
+    if (node == AM_NONE && old.node == AM_NONE) return below->realloc(below->ctx, block, size);
+    if (node == AM_NONE) exclusive = free_is_exclusive(raw);
+    const PyThreadState *state = am_mute();
+    void *moved = below->realloc(below->ctx, block, size);
+    am_unmute(state);
+    if (AM_UNLIKELY(moved == NULL)) { /* the block is as it was */
+        if (old.node != AM_NONE) (void)am_ledger_put(block, old.node, old.size);
+        return NULL;
+    }
+    if (old.node != AM_NONE) credit(old, exclusive);
+    if (node != AM_NONE) {
+        record(moved, size, node, exclusive);
+        if (block != NULL) count_reallocation(node, exclusive);
+    }
+    return moved;
+}
+
+static inline void release(const PyMemAllocatorEx *below, void *block, int raw) {
+    am_owner owner = am_ledger_take(block);
+    if (owner.node != AM_NONE) credit(owner, free_is_exclusive(raw));
+    below->free(below->ctx, block);
+}
+
+#define BELOW(domain) (&atomic_load_explicit(&layer, memory_order_acquire)->domain)
+
+/* `context` is that of the allocator below: see the header. */
+#define DEFINE_HOOKS(domain, is_raw)                                                    \
+    static void *domain##_malloc(void *context, size_t size) {                          \
+        (void)context;                                                                  \
+        return allocate(BELOW(domain), size);                                           \
+    }                                                                                   \
+    static void *domain##_calloc(void *context, size_t count, size_t each) {            \
+        (void)context;                                                                  \
+        return allocate_zeroed(BELOW(domain), count, each);                             \
+    }                                                                                   \
+    static void *domain##_realloc(void *context, void *block, size_t size) {            \
+        (void)context;                                                                  \
+        return reallocate(BELOW(domain), block, size, is_raw);                          \
+    }                                                                                   \
+    static void domain##_free(void *context, void *block) {                             \
+        (void)context;                                                                  \
+        release(BELOW(domain), block, is_raw);                                          \
+    }                                                                                   \
+    static PyMemAllocatorEx domain##_hooks(const PyMemAllocatorEx *below) {             \
+        return (PyMemAllocatorEx){below->ctx, domain##_malloc, domain##_calloc,         \
+                                  domain##_realloc, domain##_free};                     \
+    }
+
+DEFINE_HOOKS(raw, 1)
+DEFINE_HOOKS(mem, 0)
+DEFINE_HOOKS(obj, 0)
+
+static int on_top(void) {
+    PyMemAllocatorEx raw, mem, obj;
+    PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw);
+    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &mem);
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &obj);
+    return raw.malloc == raw_malloc && mem.malloc == mem_malloc && obj.malloc == obj_malloc;
+}
+
+/* A call that a hook of ours sees leaves a trace on this thread. */
+static int reachable(void) {
+    uint64_t before = am_thread.witnessed;
+    am_own_begin();
+    PyMem_RawFree(PyMem_RawMalloc(1));
+    PyMem_Free(PyMem_Malloc(1));
+    PyObject_Free(PyObject_Malloc(1));
+    am_own_end();
+    return am_thread.witnessed - before >= 3;
+}
+
+int am_hooks_position(void) {
+    if (!am_hooks_wanted) return AM_NOT_INSTALLED;
+    if (on_top()) return AM_ON_TOP;
+    return reachable() ? AM_WRAPPED : AM_REMOVED;
+}
+
+/* The layer for what is installed now: made at the first time, found again later. */
+static const layer_t *layer_found(void) {
+    layer_t now;
+    memset(&now, 0, sizeof now);
+    PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &now.raw);
+    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &now.mem);
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &now.obj);
+    for (unsigned i = 0; i < layer_count; i++)
+        if (memcmp(&layers[i], &now, sizeof now) == 0) return &layers[i];
+    if (layer_count == MAX_LAYERS) return NULL;
+    layers[layer_count] = now;
+    return &layers[layer_count++];
+}
+
+int am_hooks_install(void) {
+    int position = am_hooks_position();
+    if (position == AM_ON_TOP || position == AM_WRAPPED) return 0;
+    if (position == AM_REMOVED) am_hooks_lost();
+    const layer_t *below = layer_found();
+    if (below == NULL) return -1;
+    atomic_store_explicit(&layer, below, memory_order_release);
+    PyMemAllocatorEx raw = raw_hooks(&below->raw);
+    PyMemAllocatorEx mem = mem_hooks(&below->mem);
+    PyMemAllocatorEx obj = obj_hooks(&below->obj);
+    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
+    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &mem);
+    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &obj);
+    am_hooks_wanted = 1;
+    return 1;
+}
+
+int am_hooks_uninstall(void) {
+    if (!am_hooks_wanted) return 0;
+    if (!on_top()) return -1;
+    layer_t below = *atomic_load_explicit(&layer, memory_order_relaxed);
+    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &below.raw);
+    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &below.mem);
+    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &below.obj);
+    am_hooks_wanted = 0;
+    am_hooks_gaps++;
+    return 0;
+}
+
+void am_hooks_lost(void) {
+    am_hooks_wanted = 0;
+    am_hooks_gaps++;
+}

@@ -1,0 +1,58 @@
+/* The scope object, base of `allocmeter.measure`, and the anchor, base of `allocmeter.detached`.
+ *
+ * Entering and leaving happen in C, in own sections, in this order: everything that allocates, then
+ * the switch. So nothing of ours falls inside a scope, and an empty one reports exactly nothing. */
+#ifndef AM_SCOPE_H
+#define AM_SCOPE_H
+
+#include "context.h"
+
+enum { AM_SCOPE_NEW = 0, AM_SCOPE_OPEN = 1, AM_SCOPE_CLOSED = 2 };
+
+typedef struct {
+    am_counts counts;
+    int64_t peak_bytes, peak_blocks;
+} am_snapshot;
+
+typedef struct {
+    am_holder holder; /* first: the variable's values are read as holders */
+    PyObject *name;   /* a str, or None: then it is not aggregated */
+    PyObject *registry;
+    am_snapshot final, final_self; /* as of closing */
+    unsigned gaps;                 /* am_hooks_gaps when it opened */
+    char state;
+    char complete; /* closed without a gap in between */
+} am_scope;
+
+extern PyTypeObject am_scope_type;
+extern PyTypeObject am_anchor_type;
+
+/* How many scopes are open. */
+extern uint32_t am_open_scopes;
+
+/* How many scopes found the table full, and measure nothing. */
+extern uint64_t am_unmeasured_scopes;
+
+int am_scope_init(void);
+int am_anchor_init(void);
+
+/* An anchor at our own node, for contexts that work for the library. */
+PyObject *am_own_anchor(void);
+
+/* What the core calls in Python, all of it in own sections. */
+typedef struct {
+    PyObject *install;    /* install(): puts the hooks in place, or raises */
+    PyObject *hooks_lost; /* hooks_lost(): tells the user that another tool removed them */
+    PyObject *classify;   /* classify(exception type) -> AM_SUCCEEDED, AM_FAILED or AM_CANCELLED */
+    PyObject *ready;      /* ready(value) -> a coroutine that returns it at once */
+    PyObject *registry;   /* of scopes that name none */
+} am_callbacks;
+
+/* Takes references. 0, or -1 with TypeError. */
+int am_scope_bind(const am_callbacks *callbacks);
+
+/* Settled figures of a node: of the whole subtree, or of the node alone. */
+am_snapshot am_snapshot_total(uint32_t node);
+am_snapshot am_snapshot_self(uint32_t node);
+
+#endif

@@ -1,0 +1,160 @@
+"""The allocator hooks: putting them in place, taking them away, and saying how they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
+
+from allocmeter._core import figures, types
+from allocmeter._core.callbacks import classify, ready
+from allocmeter._core.own import OWN
+from allocmeter.errors import BackendUnavailableError, HookError
+
+HookPosition = Literal["not installed", "on top", "wrapped", "removed"]
+
+_POSITIONS: tuple[HookPosition, ...] = ("not installed", "on top", "wrapped", "removed")
+_NOT_ON_TOP, _SCOPES_OPEN = -1, -2
+_NATIVE_REASON = "not built in: this version sees the interpreter's allocators only"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """How the backend stands.
+
+    Attributes:
+        available: whether the native library is loaded and can count.
+        reason: why not, if it is not; otherwise empty.
+        hook_position: `"on top"` and `"wrapped"` (another tool's hook passes calls on to ours)
+            both count exactly; `"removed"` means that another tool took ours away.
+        domains: for each domain of allocators, an empty text if it is seen, or why it is not.
+        library: path of the native library, `None` if there is none.
+        abi_version: of the contract between library and package.
+        gaps: how often blocks may have gone by unseen, as hooks were removed.
+        open_scopes: scopes entered and not left.
+        scopes_kept: scopes that are open, or closed with memory still alive.
+        unmeasured_scopes: scopes that found the core's table full, and have no figures.
+        own_bytes: bytes the library holds for itself on the Python heap.
+        own_table_bytes: bytes of the core's tables in use, on top of that.
+    """
+
+    available: bool
+    reason: str
+    hook_position: HookPosition
+    domains: dict[str, str]
+    library: str | None
+    abi_version: int
+    gaps: int
+    open_scopes: int
+    scopes_kept: int
+    unmeasured_scopes: int
+    own_bytes: int
+    own_table_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def install(backend: str = "native") -> None:
+    """Put the allocator hooks in place. The first scope does this by itself.
+
+    They stay for the life of the process and cost next to nothing while no scope is open. Calling
+    it again changes nothing. A tool that hooks the allocators too (tracemalloc, memray) should be
+    started first. Safe from any thread.
+
+    Args:
+        backend: which counters to use; `"native"` is the only one.
+
+    Raises:
+        BackendUnavailableError: unknown backend, or the native library cannot be used.
+        HookError: the hooks were installed over too many different allocators.
+    """
+    with OWN:
+        if backend != "native":
+            raise BackendUnavailableError(
+                f"unknown backend {backend!r}; the one there is is called 'native'"
+            )
+        if types.native().am_install() < 0:
+            raise HookError(
+                "the allocator hooks were installed over too many different allocators in one "
+                "process; leave the hooks, or the other tool, in place instead of cycling them"
+            )
+
+
+def uninstall() -> None:
+    """Take the allocator hooks away again.
+
+    Figures that were final stay readable; what closed scopes retain is unknown afterwards. Not
+    needed at exit.
+
+    Raises:
+        BackendUnavailableError: the native library cannot be used.
+        HookError: scopes are open, or another tool has hooked the allocators since and would be
+            broken. Nothing is changed then.
+    """
+    with OWN:
+        result = types.native().am_uninstall()
+        if result == _SCOPES_OPEN:
+            raise HookError(
+                f"{figures.read_core().open_scopes} scope(s) are open and would lose their "
+                "figures; leave them before uninstall(). The hooks are still in place"
+            )
+        if result == _NOT_ON_TOP:
+            raise HookError(
+                "another tool has hooked the allocators on top of this library, and removing the "
+                "hook below it would break it; stop that tool first. The hooks are still in place"
+            )
+
+
+def is_installed() -> bool:
+    """Whether the hooks are in place and reached by the interpreter's allocations."""
+    with OWN:
+        return backend_info().hook_position in ("on top", "wrapped")
+
+
+def backend_info() -> BackendInfo:
+    """Return how the backend stands. Never raises: what is wrong is in the answer."""
+    with OWN:
+        try:
+            native = types.native()
+        except BackendUnavailableError as error:
+            reason = str(error)
+            missing = {"python": reason, "native": reason}
+            return BackendInfo(
+                False, reason, "not installed", missing, None, 0, 0, 0, 0, 0, 0, 0
+            )
+        position = _POSITIONS[native.am_position()]
+        core, own = figures.read_core(), figures.read_own()
+        removed = "another tool removed the allocator hooks; the next scope installs them again"
+        return BackendInfo(
+            available=True,
+            reason="",
+            hook_position=position,
+            domains={
+                "python": removed if position == "removed" else "",
+                "native": _NATIVE_REASON,
+            },
+            library=cast("str", native._name),
+            abi_version=native.am_abi_version(),
+            gaps=core.gaps,
+            open_scopes=core.open_scopes,
+            scopes_kept=core.nodes_in_use,
+            unmeasured_scopes=core.unmeasured_scopes,
+            own_bytes=own.bytes_allocated - own.bytes_deallocated,
+            own_table_bytes=core.node_table_bytes + core.histogram_bytes,
+        )
+
+
+def report_lost_hooks() -> None:
+    """Log that another tool removed the hooks. Called by the core when it finds out."""
+    import logging
+
+    logging.getLogger("allocmeter").warning(
+        "another tool removed the allocator hooks (tracemalloc.stop() does, if it was started "
+        "first): scopes that were open have no figures; the next one installs the hooks again"
+    )
+
+
+def connect(registry: types.NativeRegistry) -> None:
+    """Give the core what it calls back, and the registry of scopes that name none."""
+    types.native().am_bind(install, report_lost_hooks, classify, ready, registry)
