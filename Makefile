@@ -3,6 +3,7 @@
 #   PYTHON=...             any CPython from 3.11 on, for example python3.13 or a path
 #   PYTEST_ARGS=...        added to every test run, for example "-k leak -x"
 #   ALLOCMETER_MATRIX=...  the versions of `make matrix` and `make c-warnings`
+#   TESTED=...             what `make matrix` leaves out of them
 #   PYTHON_3.12=...        where one version is, if it is neither under pyenv nor on the PATH
 #
 # The native library is built with ALLOCMETER_CFLAGS and ALLOCMETER_LDFLAGS added, if set; use
@@ -63,7 +64,7 @@ coverage: $(BUILT) ## measure line and branch coverage of the Python side
 c-warnings: ## compile the C sources strictly, with every compiler and interpreter there is
 	.ci/check-c $(foreach v,$(ALLOCMETER_MATRIX),$(call find-python,$(v)))
 
-MATRIX := $(addprefix matrix-,$(ALLOCMETER_MATRIX))
+MATRIX := $(addprefix matrix-,$(filter-out $(TESTED),$(ALLOCMETER_MATRIX)))
 matrix: $(MATRIX) ## run all tests on every supported interpreter
 
 .PHONY: $(MATRIX)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from allocmeter._core import figures, types
+from allocmeter._core import collector, figures, types
 from allocmeter._core.callbacks import classify, ready
+from allocmeter._core.library import find
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, HookError
 
 HookPosition = Literal["not installed", "on top", "wrapped", "removed"]
 
 _POSITIONS: tuple[HookPosition, ...] = ("not installed", "on top", "wrapped", "removed")
-_NOT_ON_TOP, _SCOPES_OPEN = -1, -2
+_NEW, _NOT_ON_TOP, _SCOPES_OPEN = 1, -1, -2
 _NATIVE_REASON = "not built in: this version sees the interpreter's allocators only"
 
 
@@ -35,6 +36,9 @@ class BackendInfo:
         unmeasured_scopes: scopes that found the core's table full, and have no figures.
         own_bytes: bytes the library holds for itself on the Python heap.
         own_table_bytes: bytes of the core's tables in use, on top of that.
+        finalizers_apart: whether what finalizers allocate while the garbage collector runs is told
+            from what the task does that triggered it.
+        finalizer_bytes_allocated: bytes they have allocated.
     """
 
     available: bool
@@ -49,6 +53,8 @@ class BackendInfo:
     unmeasured_scopes: int
     own_bytes: int
     own_table_bytes: int
+    finalizers_apart: bool
+    finalizer_bytes_allocated: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for JSON."""
@@ -74,7 +80,10 @@ def install(backend: str = "native") -> None:
             raise BackendUnavailableError(
                 f"unknown backend {backend!r}; the one there is is called 'native'"
             )
-        if types.native().am_install() < 0:
+        result = types.native().am_install()
+        if result == _NEW:
+            collector.watch()
+        if result < 0:
             raise HookError(
                 "the allocator hooks were installed over too many different allocators in one "
                 "process; leave the hooks, or the other tool, in place instead of cycling them"
@@ -104,6 +113,7 @@ def uninstall() -> None:
                 "another tool has hooked the allocators on top of this library, and removing the "
                 "hook below it would break it; stop that tool first. The hooks are still in place"
             )
+        collector.unwatch()
 
 
 def is_installed() -> bool:
@@ -121,7 +131,7 @@ def backend_info() -> BackendInfo:
             reason = str(error)
             missing = {"python": reason, "native": reason}
             return BackendInfo(
-                False, reason, "not installed", missing, None, 0, 0, 0, 0, 0, 0, 0
+                False, reason, "not installed", missing, None, 0, 0, 0, 0, 0, 0, 0, False, 0
             )
         position = _POSITIONS[native.am_position()]
         core, own = figures.read_core(), figures.read_own()
@@ -134,7 +144,7 @@ def backend_info() -> BackendInfo:
                 "python": removed if position == "removed" else "",
                 "native": _NATIVE_REASON,
             },
-            library=cast("str", native._name),
+            library=find(),
             abi_version=native.am_abi_version(),
             gaps=core.gaps,
             open_scopes=core.open_scopes,
@@ -142,6 +152,8 @@ def backend_info() -> BackendInfo:
             unmeasured_scopes=core.unmeasured_scopes,
             own_bytes=own.bytes_allocated - own.bytes_deallocated,
             own_table_bytes=core.node_table_bytes + core.histogram_bytes,
+            finalizers_apart=collector.is_watching(),
+            finalizer_bytes_allocated=figures.read_collector().bytes_allocated,
         )
 
 

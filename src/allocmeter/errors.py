@@ -46,7 +46,5 @@ class LeakError(AllocmeterError, AssertionError):
         return _rebuild_leak_error, (str(self), self.allocations, self.bytes, self.name)
 
 
-def _rebuild_leak_error(
-    message: str, allocations: int, size: int, name: str | None
-) -> LeakError:
+def _rebuild_leak_error(message: str, allocations: int, size: int, name: str | None) -> LeakError:
     return LeakError(message, allocations=allocations, bytes=size, name=name)

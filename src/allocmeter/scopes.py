@@ -39,7 +39,9 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
 
     if TYPE_CHECKING:
         # Implemented in C, so that nothing of it falls inside the scope: see _native/scope.h.
-        def __init__(self, name: str | None = None, *, registry: Registry | None = None) -> None: ...
+        def __init__(
+            self, name: str | None = None, *, registry: Registry | None = None
+        ) -> None: ...
         def __enter__(self) -> Self: ...
         def __exit__(
             self,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NOW, FINAL = 0, 1
 _READ, _NOT_OPENED, _INCOMPLETE = 0, 1, 2
-_ROOT, _OWN = 1, 2
+_ROOT, _OWN, _COLLECTOR = 1, 2, 3  # as in _native/node.h
 
 
 class Figures(ctypes.Structure):
@@ -81,8 +81,10 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
         return figures
     name = f"measure({scope.name!r})" if scope.name is not None else "measure()"
     if status == _NOT_OPENED:
-        raise RuntimeError(f"{name} has not been entered, so it has no figures yet; enter it with "
-                           "`with` or `async with` first")
+        raise RuntimeError(
+            f"{name} has not been entered, so it has no figures yet; enter it with "
+            "`with` or `async with` first"
+        )
     if status == _INCOMPLETE:
         raise BackendUnavailableError(
             f"the figures of {name} are incomplete: the allocator hooks were removed, by "
@@ -97,15 +99,22 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
 
 def read_process() -> Figures:
     """Return what the process allocated, cumulative while it was tracked or inside scopes."""
-    figures = Figures()
-    types.native().am_node_read(_ROOT, byref(figures))
-    return figures
+    return _read_node(_ROOT)
 
 
 def read_own() -> Figures:
     """Return what the library allocated for itself."""
+    return _read_node(_OWN)
+
+
+def read_collector() -> Figures:
+    """Return what finalizers allocated that the garbage collector ran."""
+    return _read_node(_COLLECTOR)
+
+
+def _read_node(node: int) -> Figures:
     figures = Figures()
-    types.native().am_node_read(_OWN, byref(figures))
+    types.native().am_node_read(node, byref(figures))
     return figures
 
 

@@ -87,9 +87,7 @@ def load() -> ctypes.PyDLL:
     try:
         library.am_init()
     except (MemoryError, RuntimeError) as error:
-        raise BackendUnavailableError(
-            f"the native library {path} cannot start: {error}"
-        ) from error
+        raise BackendUnavailableError(f"the native library {path} cannot start: {error}") from error
     return library
 
 
@@ -129,6 +127,8 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_install": (c_int, []),
         "am_uninstall": (c_int, []),
         "am_position": (c_int, []),
+        "am_collector_callback": (py_object, []),
+        "am_collector_check": (c_int, []),
         "am_track": (c_int, [c_int]),
         "am_is_tracking": (c_int, []),
         "am_scope_read": (c_int, [py_object, c_int, c_int, pointer]),
@@ -144,6 +144,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         function.restype, function.argtypes = result, arguments
     procedures: dict[str, list[type]] = {
         "am_node_read": [c_uint32, pointer],
+        "am_collector_forget": [],
         "am_refresh": [],
         "am_core_read": [pointer],
     }

@@ -6,7 +6,7 @@ somebody asks for a figure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from allocmeter._core import library as _library
 from allocmeter.errors import BackendUnavailableError
@@ -20,15 +20,21 @@ if TYPE_CHECKING:
     class NativeScope:
         """What `measure` is derived from (`_native/scope.h`)."""
 
-        name: Final[str | None]
+        def __init__(
+            self, name: str | None = None, *, registry: NativeRegistry | None = None
+        ) -> None: ...
+        @property
+        def name(self) -> str | None:
+            """The name its figures are aggregated under; `None`: they are not."""
 
-        def __init__(self, name: str | None = None, *, registry: NativeRegistry | None = None): ...
         @property
         def is_open(self) -> bool:
             """Whether the scope was entered and not left yet."""
+
         @property
         def is_closed(self) -> bool:
             """Whether the scope was left: its figures are final."""
+
         def __enter__(self) -> Self: ...
         def __exit__(
             self,
@@ -59,10 +65,13 @@ if TYPE_CHECKING:
     class NativeRegistry:
         """What `Registry` is derived from (`_native/registry.h`)."""
 
-        max_names: Final[int]
-        _aggregates: Final[dict[str, Any]]
-
         def __init__(self, max_names: int = 1000) -> None: ...
+        @property
+        def max_names(self) -> int:
+            """How many distinct names are kept apart."""
+
+        @property
+        def _aggregates(self) -> dict[str, Any]: ...
 
     class Guard:
         """An own section around a `with` block (`_native/ownership.h`)."""
@@ -94,7 +103,7 @@ def native() -> ctypes.PyDLL:
 class Unavailable:
     """In place of a native type: using it says what is wrong."""
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> Unavailable:
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
         raise BackendUnavailableError(str(_failure)) from _failure
 
 

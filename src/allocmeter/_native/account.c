@@ -16,6 +16,11 @@ static inline void counts_add(am_counts *to, const am_counts *change) {
     to->reallocations += change->reallocations;
 }
 
+static inline am_counts freed(int64_t size) {
+    return (am_counts){.live_bytes = -size, .live_blocks = -1, .freed_bytes = size,
+                       .freed_blocks = 1};
+}
+
 static inline void marks_raise(am_node *node, int64_t bytes, int64_t blocks) {
     for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
         if (bytes > mark->peak_bytes) mark->peak_bytes = bytes;
@@ -62,14 +67,26 @@ void am_deactivate(uint32_t index) {
     if (am_active.node == index) activate(AM_NONE);
 }
 
+/* Our own work comes in short bursts between two events of the same scope, and its node shares no
+ * ancestor with any scope: it need not make the scope inactive, nor settle it. */
+static inline void charge_own(int64_t size) {
+    am_node *own = &am_nodes[AM_OWN];
+    own->self.live_bytes += size;
+    own->self.live_blocks += 1;
+    own->total.live_bytes += size;
+    own->total.live_blocks += 1;
+    marks_raise(own, own->total.live_bytes, own->total.live_blocks);
+}
+
+static inline void credit_own(int64_t size) {
+    const am_counts change = freed(size);
+    counts_add(&am_nodes[AM_OWN].self, &change);
+    counts_add(&am_nodes[AM_OWN].total, &change);
+}
+
 void am_charge_other(uint32_t index, int64_t size) {
     if (index == AM_OWN) {
-        /* Our own work comes in short bursts between two events of the same scope: it has no
-         * ancestors, so it need not make the scope inactive. */
-        am_node *own = &am_nodes[AM_OWN];
-        own->self.live_bytes = own->total.live_bytes += size;
-        own->self.live_blocks = own->total.live_blocks += 1;
-        marks_raise(own, own->total.live_bytes, own->total.live_blocks);
+        charge_own(size);
         return;
     }
     activate(index);
@@ -78,8 +95,11 @@ void am_charge_other(uint32_t index, int64_t size) {
 }
 
 void am_credit_other(uint32_t index, int64_t size) {
-    am_counts change = {.live_bytes = -size, .live_blocks = -1, .freed_bytes = size,
-                        .freed_blocks = 1};
+    if (index == AM_OWN) {
+        credit_own(size);
+        return;
+    }
+    const am_counts change = freed(size);
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
     if (am_active.pending.live_bytes > am_active.room_bytes ||
         am_active.pending.live_blocks > am_active.room_blocks)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "collector.h"
 #include "fork.h"
 #include "ledger.h"
 #include "ownership.h"
@@ -48,6 +49,10 @@ int am_install(void) { return am_hooks_install(); }
 int am_uninstall(void) { return am_open_scopes != 0 ? -2 : am_hooks_uninstall(); }
 
 int am_position(void) { return am_hooks_position(); }
+
+PyObject *am_collector_callback(void) { return am_collector_callback_new(); }
+int am_collector_check(void) { return am_collector_verify(); }
+void am_collector_forget(void) { am_collector_ignore(); }
 
 int am_track(int on) {
     uint32_t before = atomic_load_explicit(&am_tracking, memory_order_relaxed);

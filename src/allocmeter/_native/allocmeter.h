@@ -89,6 +89,12 @@ AM_API int am_install(void);   /* 1 put in place, 0 were in place, -1 too many l
 AM_API int am_uninstall(void); /* 0 gone, -1 not on top, -2 scopes are open */
 AM_API int am_position(void);  /* pymem.h: not installed, on top, wrapped, removed */
 
+/* The collector (collector.h): the callable for gc.callbacks; whether the collector's flag can be
+ * trusted, after one collection with it in place; and trusting it no more. */
+AM_API PyObject *am_collector_callback(void);
+AM_API int am_collector_check(void);
+AM_API void am_collector_forget(void);
+
 /* Whether code outside every scope is recorded; returns what it was before. */
 AM_API int am_track(int on);
 AM_API int am_is_tracking(void);

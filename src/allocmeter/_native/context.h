@@ -16,6 +16,7 @@
 #include <Python.h>
 
 #include "account.h"
+#include "collector.h"
 
 /* A value of the variable: something that makes a node current. */
 typedef struct am_holder {
@@ -62,18 +63,24 @@ int am_is_attached(const PyThreadState *state);
 
 AM_COLD uint32_t am_resolve(const PyThreadState *state, int *exclusive);
 
-/* The node to charge, AM_NONE if nothing is to be recorded; *exclusive tells whether the plain
- * counters may be used. */
-static inline uint32_t am_current(int *exclusive) {
+/* The current node; *exclusive tells whether the plain counters may be used. */
+static inline uint32_t am_located(int *exclusive) {
     const PyThreadState *state = am_thread_state();
     const am_thread_t *thread = &am_thread;
-    uint32_t node = thread->node;
     *exclusive = 1;
     if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
                     state->context_ver != thread->context_version))
-        node = am_resolve(state, exclusive);
+        return am_resolve(state, exclusive);
+    return thread->node;
+}
+
+/* The node to charge, AM_NONE if nothing is to be recorded. */
+static inline uint32_t am_current(int *exclusive) {
+    uint32_t node = am_located(exclusive);
     if (node == AM_ROOT && !atomic_load_explicit(&am_tracking, memory_order_relaxed))
         return AM_NONE;
+    if (AM_UNLIKELY(*am_collecting) && *exclusive && node != AM_NONE)
+        return am_collector_node(node);
     return node;
 }
 

@@ -1,0 +1,86 @@
+"""Which task, request or endpoint of an async program allocates, peaks, retains or leaks memory.
+
+    from allocmeter import measure, report
+
+    async with measure("checkout") as m:
+        await checkout(cart)
+    print(m.stats, m.peak_bytes, m.retained_bytes)
+    print(report())
+
+Importing installs nothing; the first scope does.
+"""
+
+from typing import TYPE_CHECKING
+
+from allocmeter.backend import BackendInfo as BackendInfo
+from allocmeter.backend import backend_info as backend_info
+from allocmeter.backend import install as install
+from allocmeter.backend import is_installed as is_installed
+from allocmeter.backend import uninstall as uninstall
+from allocmeter.decorator import measured as measured
+from allocmeter.errors import AllocmeterError as AllocmeterError
+from allocmeter.errors import BackendUnavailableError as BackendUnavailableError
+from allocmeter.errors import HookError as HookError
+from allocmeter.errors import LeakError as LeakError
+from allocmeter.errors import ReportFormatError as ReportFormatError
+from allocmeter.registry import Registry as Registry
+from allocmeter.registry import report as report
+from allocmeter.scopes import detached as detached
+from allocmeter.scopes import measure as measure
+from allocmeter.stats import AllocationStats as AllocationStats
+from allocmeter.tracking import is_tracking as is_tracking
+from allocmeter.tracking import start_tracking as start_tracking
+from allocmeter.tracking import stop_tracking as stop_tracking
+
+if TYPE_CHECKING:
+    from allocmeter.histogram import AllocationHistogram as AllocationHistogram
+    from allocmeter.histogram import HistogramBucket as HistogramBucket
+    from allocmeter.leaks import LeakCheck as LeakCheck
+    from allocmeter.leaks import LeakDetector as LeakDetector
+    from allocmeter.peak import MemorySample as MemorySample
+    from allocmeter.peak import PeakMemoryTracker as PeakMemoryTracker
+    from allocmeter.process import ProcessMemory as ProcessMemory
+    from allocmeter.process import process_memory as process_memory
+    from allocmeter.profiler import AllocationProfiler as AllocationProfiler
+    from allocmeter.reports import Distribution as Distribution
+    from allocmeter.reports import Report as Report
+    from allocmeter.reports import ReportRow as ReportRow
+    from allocmeter.tracker import AllocationTracker as AllocationTracker
+    from allocmeter.verdicts import Verdict as Verdict
+    from allocmeter.verdicts import verdict as verdict
+
+# Loaded when first used: importing the package takes what a scope needs, and no more.
+_LATER = {
+    "AllocationHistogram": "histogram",
+    "HistogramBucket": "histogram",
+    "LeakCheck": "leaks",
+    "LeakDetector": "leaks",
+    "MemorySample": "peak",
+    "PeakMemoryTracker": "peak",
+    "ProcessMemory": "process",
+    "process_memory": "process",
+    "AllocationProfiler": "profiler",
+    "Distribution": "reports",
+    "Report": "reports",
+    "ReportRow": "reports",
+    "AllocationTracker": "tracker",
+    "Verdict": "verdicts",
+    "verdict": "verdicts",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    from allocmeter._core.own import OWN
+
+    with OWN:
+        value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

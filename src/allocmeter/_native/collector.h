@@ -1,0 +1,30 @@
+/* Telling what the garbage collector's finalizers allocate from what the innocent task does that
+ * happened to trigger it. Frees need no such care: they go to their owners.
+ *
+ * The interpreter keeps a flag for "a collection is under way", in a structure that is private to
+ * each minor version; a callback in gc.callbacks tells which thread is collecting, because a
+ * finalizer may release the lock. The flag is read only after it was seen to rise and fall with a
+ * real collection: am_collector_verify. Until then, and if it did not, nothing is told apart. */
+#ifndef AM_COLLECTOR_H
+#define AM_COLLECTOR_H
+
+#include <Python.h>
+
+#include "node.h"
+
+/* The flag, or a constant 0 while it cannot be trusted. Reading it needs the interpreter lock. */
+extern const int *am_collecting;
+
+/* A new reference to the callable for gc.callbacks. */
+PyObject *am_collector_callback_new(void);
+
+/* After a collection with the callback in place: whether the flag did what it should. */
+int am_collector_verify(void);
+
+/* Trusts the flag no more. */
+void am_collector_ignore(void);
+
+/* The node to charge instead of `node` while *am_collecting is set. */
+AM_COLD uint32_t am_collector_node(uint32_t node);
+
+#endif

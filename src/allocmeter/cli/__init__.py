@@ -1,0 +1,101 @@
+"""The `allocmeter` command.
+
+Each module in this package whose name has no leading underscore is a subcommand. It offers
+`add_parser(subparsers)`, which describes its arguments, and `run(args) -> int`, which does the
+work and returns the exit status. What they need is imported inside `run`: every command's module
+is imported to parse any command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from allocmeter.errors import AllocmeterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - its only name
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 128 + 2  # as a shell reports a process ended by SIGINT
+
+
+class Command(Protocol):
+    """What the module of a subcommand offers."""
+
+    def add_parser(self, subparsers: Subparsers) -> argparse.ArgumentParser:
+        """Add the subcommand's parser, with its arguments, and return it."""
+        ...
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work and return the exit status."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the arguments after the program's name; those of this process if not given.
+
+    Returns:
+        The exit status: 0, or 2 for an error with a message on standard error, or 130 after an
+        interrupt, or what the subcommand says.
+
+    Raises:
+        SystemExit: by `argparse`, after `--help`, `--version` and for wrong arguments.
+    """
+    args = _parser().parse_args(argv)
+    command = cast("Command", args.command)
+    try:
+        status = command.run(args)
+        sys.stdout.flush()
+    except AllocmeterError as error:
+        print(f"allocmeter: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("allocmeter: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough, as in `allocmeter ... | head`. What is still
+        # buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="allocmeter",
+        description="Which task, request or endpoint of an async program allocates, peaks, "
+        "retains or leaks memory: exactly, and cheaply enough to leave on.",
+        epilog="example:\n  allocmeter demo --json report.json",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _commands():
+        command.add_parser(subparsers).set_defaults(command=command)
+    return parser
+
+
+def _commands() -> Iterator[Command]:
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            yield cast("Command", import_module(f"{__name__}.{module.name}"))
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: `importlib.metadata` is slow to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from allocmeter.facts import version
+
+        print(f"allocmeter {version()}")
+        parser.exit()

@@ -1,0 +1,103 @@
+"""`allocmeter demo`: measures a real server under load and says which endpoints misbehave."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from allocmeter.cli import Subparsers
+
+EXIT_FAILED = 1
+
+
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    """Add the parser of this command and return it."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="measure a real asyncio server under load",
+        description="Starts an asyncio server with seven endpoints that work on the standard "
+        "library's source files, sends it requests from another process, measures each request, "
+        "and says which endpoint leaks and which one has peaks far above its usual use. "
+        "Ends after about ten seconds.",
+        epilog="examples:\n"
+        "  allocmeter demo\n"
+        "  allocmeter demo --requests 500 --seed 7 --json report.json\n\n"
+        "exit status: 0, or 1 if a request or the client failed, or 2 for wrong arguments",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", metavar="FILE", help="save the report as JSON")
+    parser.add_argument(
+        "--requests",
+        type=_whole_number(1, 1_000_000),
+        default=3_000,
+        metavar="N",
+        help="how many requests to send (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=_whole_number(1, 500),
+        default=32,
+        metavar="N",
+        help="how many requests are under way at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_whole_number(0, 2**32 - 1),
+        default=1,
+        metavar="N",
+        help="chooses the files and the order of the requests (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_whole_number(1, 3_600),
+        default=18,
+        metavar="N",
+        help="send no more requests after this time (default: %(default)s)",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    return parser
+
+
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not lowest <= number <= highest:
+            raise argparse.ArgumentTypeError(f"{number} is not between {lowest:,} and {highest:,}")
+        return number
+
+    return convert
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demo, print what it found, and return the exit status."""
+    import asyncio
+
+    from allocmeter.cli._output import replacing
+    from allocmeter.demo.conclusion import conclude
+    from allocmeter.demo.progress import Progress
+    from allocmeter.demo.runner import DemoFailedError, DemoOptions, run_demo
+    from allocmeter.registry import report
+
+    options = DemoOptions(args.requests, args.concurrency, args.seed, args.seconds)
+    with ExitStack() as stack:
+        save = stack.enter_context(replacing(args.json)) if args.json is not None else None
+        progress = Progress(None if args.quiet else sys.stderr, options.requests)
+        try:
+            outcome = asyncio.run(run_demo(options, progress))
+        except (DemoFailedError, OSError) as error:
+            print(f"allocmeter demo: {error}", file=sys.stderr)
+            return EXIT_FAILED
+        measured = report()
+        print(conclude(measured, outcome))
+        if save is not None:
+            save(measured.to_json(indent=2) + "\n")
+            print(f"\nThe report is saved in {args.json}.")
+    return 0

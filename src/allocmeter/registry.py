@@ -1,0 +1,180 @@
+"""Finished scopes by name, and the report on them."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+from ctypes import byref, c_int64, c_uint64
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from allocmeter import backend
+from allocmeter._core import types
+from allocmeter._core.own import OWN
+from allocmeter._core.types import NativeRegistry
+from allocmeter.errors import BackendUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allocmeter.reports import Distribution, Report, ReportRow
+    from allocmeter.scopes import measure
+
+
+class _Distribution(ctypes.Structure):
+    _fields_ = tuple(
+        (name, c_uint64) for name in ("count", "sum", "min", "max", "p50", "p95", "p99")
+    )
+
+
+class _Aggregate(ctypes.Structure):
+    _fields_ = (
+        ("count", c_uint64),
+        ("errors", c_uint64),
+        ("cancelled", c_uint64),
+        ("retained_bytes", c_int64),
+        ("retained_allocations", c_int64),
+        ("late_bytes_allocated", c_int64),
+        ("bytes_allocated", _Distribution),
+        ("allocations", _Distribution),
+        ("peak_bytes", _Distribution),
+        ("retained", _Distribution),
+    )
+
+
+class _Bucket(ctypes.Structure):
+    _fields_ = (("lower", c_uint64), ("upper", c_uint64), ("count", c_uint64))
+
+
+_BYTES_ALLOCATED = 0
+
+
+class Registry(NativeRegistry):
+    """Aggregates finished scopes by name: counts, sums and log-linear histograms.
+
+    The process has one, which `measure(name)` and `report()` use; make another to keep the scopes
+    of a component apart, and open its scopes with `registry.measure(name)`. Memory is bounded: a
+    histogram grows with the range of its values, not with their number, and names beyond
+    `max_names` are aggregated as `(other)`. Safe from any task and thread.
+
+    Args:
+        max_names: how many distinct names to keep apart.
+
+    Raises:
+        ValueError: `max_names` is less than 1.
+        BackendUnavailableError: the native library cannot be used.
+    """
+
+    __slots__ = ()
+
+    default: ClassVar[Registry]
+
+    def measure(self, name: str) -> measure:
+        """Return a new scope that is aggregated here."""
+        from allocmeter.scopes import measure
+
+        return measure(name, registry=self)
+
+    def __len__(self) -> int:
+        return len(self._aggregates)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._aggregates))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._aggregates
+
+    def row(self, name: str) -> ReportRow:
+        """Return the figures of the finished scopes of one name.
+
+        Raises:
+            KeyError: no scope of that name has finished.
+        """
+        with OWN:
+            if name not in self._aggregates:
+                raise KeyError(f"no scope named {name!r} has finished; there are {list(self)}")
+            types.native().am_refresh()
+            return _row(name, self._aggregates[name])
+
+    def report(self) -> Report:
+        """Return the figures of every name as they stand now."""
+        from allocmeter.facts import report_of
+
+        with OWN:
+            types.native().am_refresh()
+            rows = tuple(_row(name, found) for name, found in self._aggregates.copy().items())
+            return report_of(rows)
+
+    def reset(self) -> None:
+        """Forget every finished scope. Open scopes are counted when they finish."""
+        with OWN:
+            self._aggregates.clear()
+
+
+def report() -> Report:
+    """Return a report on every named scope that has finished in this process.
+
+    `str()` of it is a text table, `to_json()` its exchange format. Making it costs one pass over
+    the scopes that are open or still hold memory.
+
+    Raises:
+        BackendUnavailableError: the native library cannot be used.
+    """
+    return default_registry().report()
+
+
+def default_registry() -> Registry:
+    """Return the registry of the process.
+
+    Raises:
+        BackendUnavailableError: the native library cannot be used.
+    """
+    types.native()
+    return Registry.default
+
+
+def _row(name: str, aggregate: Any) -> ReportRow:
+    from allocmeter.reports import ReportRow
+
+    figures = _Aggregate()
+    types.native().am_aggregate_read(aggregate, byref(figures))
+    return ReportRow(
+        name=name,
+        count=figures.count,
+        errors=figures.errors,
+        cancelled=figures.cancelled,
+        bytes_allocated=_distribution(figures.bytes_allocated),
+        allocations=_distribution(figures.allocations),
+        peak_bytes=_distribution(figures.peak_bytes),
+        retained_bytes=figures.retained_bytes,
+        retained_allocations=figures.retained_allocations,
+        late_bytes_allocated=figures.late_bytes_allocated,
+        retained=_distribution(figures.retained),
+        histogram=_buckets(aggregate, _BYTES_ALLOCATED),
+    )
+
+
+def _distribution(found: Any) -> Distribution:
+    from allocmeter.reports import Distribution
+
+    return Distribution(
+        sum=found.sum,
+        min=found.min,
+        mean=found.sum / found.count if found.count else 0.0,
+        p50=found.p50,
+        p95=found.p95,
+        p99=found.p99,
+        max=found.max,
+    )
+
+
+def _buckets(aggregate: Any, quantity: int) -> tuple[tuple[int, int, int], ...]:
+    read = types.native().am_aggregate_buckets
+    room = read(aggregate, quantity, None, 0)
+    found = (_Bucket * room)()
+    read(aggregate, quantity, byref(found), room)
+    return tuple((bucket.lower, bucket.upper, bucket.count) for bucket in found)
+
+
+with suppress(BackendUnavailableError):  # using it later says what is wrong
+    Registry.default = Registry()
+    backend.connect(Registry.default)

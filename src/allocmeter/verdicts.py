@@ -1,0 +1,75 @@
+"""What the figures of a row say about it: whether its scopes leak, or peak far above the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from allocmeter.units import human_bytes, human_count
+
+if TYPE_CHECKING:
+    from allocmeter.reports import Distribution, ReportRow
+
+# From 20 calls on, a single odd one is among the 5 % beyond the 95th percentile.
+MIN_CALLS: Final = 20
+
+# The least that an entry of a growing container costs is some 64 bytes: a small object and
+# its slot. Half of that leaves room for estimated percentiles; what is smaller is a lone
+# number, which a counter or a time stamp leaves behind in any call.
+MIN_LEAK_BYTES: Final = 32
+
+# Half of what the typical call kept must still be alive. A bounded cache, or results that are
+# consumed a little later, fall below it as calls go on; a leak stays at the whole.
+LEAK_SHARE: Final = 0.5
+
+# The sizes of ordinary inputs spread over a small factor; eight medians are out of the
+# ordinary.
+PEAK_RATIO: Final = 8
+
+# A smaller peak does not show in a process, whatever its ratio to the median: the interpreter
+# takes memory for small objects from the system 1 MiB at a time.
+MIN_PEAK_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the figures of a row say, and the figures that say it.
+
+    Attributes:
+        kind: `leaks`, the typical call keeps memory that stays alive; `peaks`, some call needs
+            far more at a time than the typical one; `few`, too few calls to tell; or `ok`.
+        reason: one sentence with the figures behind it.
+    """
+
+    kind: Literal["ok", "leaks", "peaks", "few"]
+    reason: str
+
+
+def verdict(row: ReportRow) -> Verdict:
+    """Judge a row by its measurements alone; its name plays no part.
+
+    A row that both leaks and peaks is said to leak. A row whose report does not carry what
+    each call retained is never said to leak.
+    """
+    calls = human_count(row.count)
+    if row.count < MIN_CALLS:
+        return Verdict("few", f"a verdict needs {MIN_CALLS} calls and there were {calls}")
+    alive = f"{human_bytes(row.retained_bytes)} still alive after {calls} calls"
+    if row.retained is not None and _leaks(row, row.retained):
+        return Verdict("leaks", f"keeps {human_bytes(row.retained.p50)} a call: {alive}")
+    largest, median = row.peak_bytes.max, row.peak_bytes.p50
+    if largest >= MIN_PEAK_BYTES and largest >= PEAK_RATIO * median:
+        times = f", {human_count(round(largest / median))} times as much" if median else ""
+        usual = f"the median call at {human_bytes(median)}"
+        return Verdict("peaks", f"peaks at {human_bytes(largest)}{times}; {usual}")
+    peaks = f"largest peak {human_bytes(largest)}, median {human_bytes(median)}"
+    return Verdict("ok", f"{alive}; {peaks}")
+
+
+def _leaks(row: ReportRow, retained: Distribution) -> bool:
+    if retained.p50 < MIN_LEAK_BYTES:
+        return False
+    # A cache filled once, by one call or by a few, may be all that is alive. What the typical
+    # calls left is what lies beyond it.
+    filled_once = max(retained.max, retained.sum - retained.p95 * row.count)
+    return row.retained_bytes - filled_once >= LEAK_SHARE * retained.p50 * row.count
