@@ -1013,7 +1013,7 @@ async def test_an_async_generator_dropped_is_closed_by_its_event_loop(lingering,
     assert outcome() == (1, 0, 0)
 
 
-def test_a_generator_that_ignores_its_end_leaves_no_scope_behind(registry, outcome):
+def test_a_generator_that_ignores_its_end_leaves_no_scope_behind(registry):
     resisting = [True]
 
     @measured("sync", registry=registry)

@@ -12,6 +12,7 @@ Importing installs nothing; the first scope does.
 
 from typing import TYPE_CHECKING
 
+from allocmeter._version import __version__ as __version__
 from allocmeter.backend import BackendInfo as BackendInfo
 from allocmeter.backend import backend_info as backend_info
 from allocmeter.backend import install as install

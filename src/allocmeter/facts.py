@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from allocmeter._version import __version__
 from allocmeter.reports import Report
 
 if TYPE_CHECKING:
@@ -22,23 +23,13 @@ def report_of(rows: Iterable[ReportRow]) -> Report:
 
     return Report(
         rows=tuple(rows),
-        allocmeter=version(),
+        allocmeter=__version__,
         python=_python(),
         platform=_platform(),
         backend=backend_info().to_dict(),
         process=process_memory().to_dict(),
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
-
-
-def version() -> str:
-    """Return the version of this library as it is installed."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("allocmeter")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 def _python() -> str:

@@ -15,12 +15,13 @@ _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
 
 
 def classify(exception_type: type[BaseException]) -> int:
-    """Return whether an exception of this type means failure, cancellation, or neither.
+    """Return whether an exception of this type means failure or cancellation.
 
-    A generator that its consumer closes early (`GeneratorExit`) has not failed.
+    A coroutine or generator that is closed in the middle (`GeneratorExit`) was stopped from
+    outside, as a cancelled task is.
     """
     if issubclass(exception_type, GeneratorExit):
-        return SUCCEEDED
+        return CANCELLED
     for module, name in _CANCELLATIONS:
         cancellation = getattr(sys.modules.get(module), name, None)
         if cancellation is not None and issubclass(exception_type, cancellation):

@@ -15,6 +15,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from allocmeter._version import __version__
 from allocmeter.errors import AllocmeterError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example:\n  allocmeter demo --json report.json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action="version", version=f"allocmeter {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _commands():
         command.add_parser(subparsers).set_defaults(command=command)
@@ -89,13 +90,3 @@ def _commands() -> Iterator[Command]:
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_"):
             yield cast("Command", import_module(f"{__name__}.{module.name}"))
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when it is asked for: `importlib.metadata` is slow to import."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from allocmeter.facts import version
-
-        print(f"allocmeter {version()}")
-        parser.exit()
