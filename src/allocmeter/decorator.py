@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from allocmeter._core.own import OWN
+from allocmeter.callables import Kind, innermost, is_marked, kind_of
 from allocmeter.scopes import measure
 
 if TYPE_CHECKING:
@@ -86,12 +87,10 @@ def _decorate(function: Any, name: str | None, registry: Registry | None) -> Any
         return type(function)(_decorate(function.__func__, name, registry))
     with OWN:
         _check(function)
-        target = function
-        while isinstance(target, functools.partial):
-            target = target.func
+        target = innermost(function)
         described = target if hasattr(target, "__qualname__") else type(target).__call__
         scope_name = described.__qualname__ if name is None else name
-        wrapper = _kind(function, target)(function, scope_name, registry)
+        wrapper = _wrapper_of(function)(function, scope_name, registry)
         functools.update_wrapper(wrapper, function)
         # A partial, or an object with a `__call__`, has no name or text of its own.
         functools.update_wrapper(wrapper, described, updated=())
@@ -113,22 +112,11 @@ def _check(function: Any) -> None:
         )
 
 
-def _kind(function: Any, target: Any) -> Callable[[Any, str, Registry | None], Any]:
-    import inspect
-
-    called = target if hasattr(target, "__code__") else type(target).__call__
-    flags = called.__code__.co_flags if hasattr(called, "__code__") else 0
-    if flags & inspect.CO_COROUTINE:
-        return _coroutine_function
-    if flags & inspect.CO_ASYNC_GENERATOR:
-        return _async_generator_function
-    if flags & inspect.CO_ITERABLE_COROUTINE:
-        return _generator_based_coroutine_function
-    if flags & inspect.CO_GENERATOR:
-        return _generator_function
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called):
+def _wrapper_of(function: Any) -> Callable[[Any, str, Registry | None], Any]:
+    kind = kind_of(function)
+    if kind is Kind.PLAIN and is_marked(function):
         return _marked_coroutine_function
-    return _plain_function
+    return _WRAPPERS[kind]
 
 
 def _plain_function(function: Any, name: str, registry: Registry | None) -> Any:
@@ -271,3 +259,12 @@ def _first_step(body: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
         return body.asend(None)
     finally:
         sys.set_asyncgen_hooks(firstiter=firstiter)
+
+
+_WRAPPERS = {
+    Kind.PLAIN: _plain_function,
+    Kind.COROUTINE: _coroutine_function,
+    Kind.GENERATOR: _generator_function,
+    Kind.GENERATOR_BASED_COROUTINE: _generator_based_coroutine_function,
+    Kind.ASYNC_GENERATOR: _async_generator_function,
+}

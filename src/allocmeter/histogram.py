@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from allocmeter.checks import check_int
 from allocmeter.quantiles import check_finite
 from allocmeter.units import human_bytes, human_count
 
@@ -62,9 +63,7 @@ class AllocationHistogram:
             TypeError: `buckets` is not an `int`.
             ValueError: `buckets` is below 1, a value is not finite, or the unit is unknown.
         """
-        if isinstance(buckets, bool) or not isinstance(buckets, int):
-            raise TypeError(f"buckets must be an int, not {type(buckets).__name__} ({buckets!r})")
-        if buckets < 1:
+        if check_int("buckets", buckets) < 1:
             raise ValueError(f"a histogram needs at least 1 bucket; got {buckets}")
         if unit not in ("bytes", "blocks"):
             raise ValueError(f"the unit is 'bytes' or 'blocks', not {unit!r}")
@@ -91,9 +90,7 @@ class AllocationHistogram:
         histogram = cls((), buckets, unit=unit)
         weighted: list[tuple[float, int]] = []
         for value, count in pairs:
-            if isinstance(count, bool) or not isinstance(count, int):
-                raise TypeError(f"a count must be an int, not {type(count).__name__} ({count!r})")
-            if count < 0:
+            if check_int("a count", count) < 0:
                 raise ValueError(f"a count must not be negative; {value!r} came with {count}")
             if count:
                 weighted.append((value, count))

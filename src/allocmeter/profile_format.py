@@ -1,0 +1,107 @@
+"""The JSON that carries what a profiler measured from one process to another.
+
+Within a schema version fields are added and never renamed, so a reader ignores fields that it
+does not know and refuses a newer version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Final
+
+from allocmeter.checks import check_count
+from allocmeter.errors import ReportFormatError
+from allocmeter.runs import Measurement, RunLog, Runs
+from allocmeter.stats import AllocationStats
+
+SCHEMA_VERSION: Final = 1
+_KIND: Final = "allocmeter-profile"
+
+
+def write(log: RunLog) -> str:
+    """Return all runs of a log as JSON text."""
+    import json
+
+    return json.dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": _KIND,
+            "name": log.name,
+            "max_measurements": log.max_measurements,
+            **asdict(log.runs()),
+        }
+    )
+
+
+def read(text: str | bytes) -> RunLog:
+    """Return the log that `write` was given.
+
+    Raises:
+        ReportFormatError: the text is damaged, is not a profile, or has a newer schema.
+    """
+    import json
+
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReportFormatError(f"not a profile: the text is no JSON ({error})") from error
+    if not isinstance(data, dict) or data.get("kind") != _KIND:
+        raise ReportFormatError("not a profile: expected what AllocationProfiler saved")
+    _check_version(data.get("schema_version"))
+    try:
+        log = RunLog(data["name"], data["max_measurements"])
+        log.extend(_runs(data))
+    except ReportFormatError:
+        raise
+    except KeyError as error:
+        raise ReportFormatError(f"damaged profile: the field {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise ReportFormatError(f"damaged profile: {error}") from error
+    return log
+
+
+def _check_version(version: object) -> None:
+    try:
+        found = check_count("schema_version", version, least=1)
+    except (TypeError, ValueError) as error:
+        raise ReportFormatError(f"damaged profile: {version!r} is no schema version") from error
+    if found > SCHEMA_VERSION:
+        raise ReportFormatError(
+            f"the profile has schema version {found}, and this allocmeter reads up to "
+            f"{SCHEMA_VERSION}; upgrade allocmeter to read it"
+        )
+
+
+def _runs(data: dict[str, Any]) -> Runs:
+    runs = Runs(
+        check_count("count", data["count"]),
+        check_count("errors", data["errors"]),
+        check_count("cancelled", data["cancelled"]),
+        _measurements("measurements", data["measurements"]),
+        _measurements("failed_measurements", data["failed_measurements"]),
+    )
+    for field, kept, seen in (
+        ("measurements", runs.measurements, runs.count),
+        ("failed_measurements", runs.failed_measurements, runs.errors + runs.cancelled),
+    ):
+        bound = data["max_measurements"]
+        most = seen if bound is None else min(seen, bound)
+        if len(kept) > most:
+            raise ValueError(f"{field} holds {len(kept)} entries of at most {most}")
+    return runs
+
+
+def _measurements(field: str, entries: object) -> tuple[Measurement, ...]:
+    if not isinstance(entries, list):
+        raise TypeError(f"{field} must be a list, not {type(entries).__name__}")
+    return tuple(map(_measurement, entries))
+
+
+def _measurement(data: Any) -> Measurement:
+    if not isinstance(data, dict):
+        raise TypeError(f"a measurement must be an object, not {type(data).__name__}")
+    return Measurement(
+        AllocationStats.from_dict(data["stats"]),
+        check_count("peak_bytes", data["peak_bytes"]),
+        check_count("peak_allocations", data["peak_allocations"]),
+    )
