@@ -27,6 +27,8 @@ INTERPRETER := $(strip $(or $(if $(filter python3.%,$(PYTHON)), \
 VENV := .venv
 EXTRAS := dev
 BIN := $(VENV)/bin
+# For pyright, which asks the `python` on the PATH where the installed packages are.
+ON_PATH := PATH="$(abspath $(BIN)):$$PATH"
 BUILT := $(VENV)/.built
 BUILT_FROM := $(wildcard src/allocmeter/_native/*.[ch]) setup.py pyproject.toml
 # The venv is the build environment as well, which needs what pyproject.toml says of that.
@@ -53,8 +55,8 @@ lint: $(BUILT) ## check style and format
 
 types: $(BUILT) ## check types, and that the public API is completely typed
 	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal --verifytypes allocmeter
+	$(ON_PATH) pyright
+	$(ON_PATH) pyright --ignoreexternal --verifytypes allocmeter
 
 coverage: $(BUILT) ## measure line and branch coverage of the Python side
 	$(BIN)/coverage erase

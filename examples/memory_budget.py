@@ -14,6 +14,7 @@ These are plain tests: `pytest -s examples/memory_budget.py` runs them as well.
 from __future__ import annotations
 
 import csv
+import gc
 from typing import TYPE_CHECKING
 
 from allocmeter import LeakDetector, measure
@@ -47,7 +48,8 @@ def test_a_file_is_read_row_by_row() -> None:
     print(f"{m.stats.bytes_allocated:,} bytes, but {m.peak_bytes:,} at a time")
     assert total == 1.25 * sum(range(ROWS))
     assert m.peak_bytes <= BUDGET
-    assert m.retained_bytes <= BUDGET / 16
+    gc.collect()  # frees what the interpreter keeps for reuse, too
+    assert m.retained_bytes == 0
 
 
 def test_the_budget_is_tight_enough_to_notice_a_list() -> None:

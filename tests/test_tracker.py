@@ -15,6 +15,7 @@ from allocmeter._core.figures import current_scope
 from allocmeter.scopes import measure
 from allocmeter.stats import AllocationStats
 from allocmeter.tracker import AllocationTracker
+from operations import async_block, block
 
 SIZE = sys.getsizeof(b"x" * 10_000)
 ONE_BLOCK = AllocationStats(allocations=1, bytes_allocated=SIZE)
@@ -27,15 +28,6 @@ def nothing():
 
 async def async_nothing():
     pass
-
-
-# Repeating a byte is one allocation; calling `bytes` may take a tuple for its arguments besides.
-def block(size=10_000):
-    return b"x" * size
-
-
-async def async_block(size=10_000):
-    return b"x" * size
 
 
 def as_it_is(fn):

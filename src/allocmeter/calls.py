@@ -4,15 +4,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from allocmeter._core.own import OWN
-from allocmeter.callables import is_coroutine_function
+from allocmeter.callables import is_async, is_coroutine_function
 from allocmeter.scopes import measure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Account(Protocol):
@@ -70,6 +74,27 @@ def call_measured(
         awaitable = deque((result,))
         del result
         return _await_rest(scope, awaitable, account)
+
+
+def wrap(account: Account, fn: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that calls `fn` by `call_measured`, a coroutine function if `fn` is one.
+
+    Raises:
+        TypeError: `fn` is a generator function.
+    """
+    if is_async(fn):
+
+        @functools.wraps(fn)
+        async def measured_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await call_measured(account, fn, args, kwargs)
+
+        return cast("Callable[P, T]", measured_async)
+
+    @functools.wraps(fn)
+    def measured(*args: P.args, **kwargs: P.kwargs) -> T:
+        return cast("T", call_measured(account, fn, args, kwargs))
+
+    return measured
 
 
 async def _await_call(

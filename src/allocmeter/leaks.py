@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise, repeat
+from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from allocmeter._core.figures import NOW, current_scope, read_process, read_scope
@@ -174,7 +174,8 @@ class LeakDetector:
 
         Args:
             fn: a callable without arguments, plain or async.
-            iterations: calls that are looked at.
+            iterations: calls that are looked at. With other tasks on the event loop give it more
+                than the default, so that a leak stands out from the loop's own bookkeeping.
             warmup: calls before those; they fill caches and set the baseline.
 
         Returns:
@@ -199,9 +200,11 @@ class LeakDetector:
 class LeakCheck:
     """How live memory grew from one call of a function to the next.
 
-    A leak goes on, while caches fill up, and containers and tables of the event loop grow only
-    now and then. So growth per iteration is the mean over the second half of the iterations,
-    without the one that grew most and the one that grew least.
+    A leak goes on, while a container grows now and then, and an event loop's tables grow and
+    shrink. So only growth through all ups and downs counts: in the middle fifth of the
+    iterations live memory must stay above all of the first fifth, and in the last fifth above all
+    of the middle one. The smaller of these two rises, per iteration, is the growth; it is 0 if
+    either is missing.
 
     Attributes:
         name: of the function.
@@ -215,13 +218,13 @@ class LeakCheck:
 
     @property
     def growth_bytes(self) -> float:
-        """Growth of live memory per iteration, in bytes."""
-        return _recurring(self.net_bytes)
+        """Bytes per iteration by which live memory goes on growing."""
+        return _lasting_growth(self.net_bytes)
 
     @property
     def growth_allocations(self) -> float:
-        """Growth of live memory per iteration, in blocks."""
-        return _recurring(self.net_allocations)
+        """Blocks per iteration by which live memory goes on growing."""
+        return _lasting_growth(self.net_allocations)
 
     @property
     def has_leaks(self) -> bool:
@@ -236,7 +239,8 @@ class LeakCheck:
             max_allocations: growth per iteration that is tolerated, in blocks.
 
         Raises:
-            LeakError: it grows by more; the error carries what all iterations left behind.
+            LeakError: it grows by more; the error carries what all iterations together left
+                behind.
         """
         with OWN:
             if self.growth_bytes <= max_bytes and self.growth_allocations <= max_allocations:
@@ -257,10 +261,15 @@ class LeakCheck:
         )
 
 
-def _recurring(net: tuple[int, ...]) -> float:
-    later = sorted(net[len(net) // 2 :])
-    kept = later[1:-1] or later
-    return sum(kept) / len(kept)
+def _lasting_growth(net: tuple[int, ...]) -> float:
+    live = list(accumulate(net, initial=0))
+    width = max(1, len(live) // 5)
+    gap = width if len(live) >= 5 else 0
+    first, middle, last = live[:width], live[width + gap : -width - gap], live[-width:]
+    if not middle:
+        return float(max(0, live[-1]))
+    rise = min(min(middle) - max(first), min(last) - max(middle))
+    return max(0.0, rise / (gap + 1))
 
 
 class _Repetition:
@@ -317,10 +326,10 @@ def observed_scope() -> NativeScope | None:
     global _process_observers, _tracking_is_ours  # noqa: PLW0603 - tracking is process-wide too
     scope = current_scope()
     if scope is None:
-        _process_observers += 1
         if not is_tracking():
             start_tracking()
-            _tracking_is_ours = True
+            _process_observers, _tracking_is_ours = 0, True
+        _process_observers += 1
     return scope
 
 
@@ -364,12 +373,13 @@ def refuse_awaitable(fn: Callable[..., Any], result: object) -> None:
     if not hasattr(type(result), "__await__"):
         return
     with OWN:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        from inspect import iscoroutine
+
+        if iscoroutine(result):
+            result.close()  # or it would warn that it was never awaited
         raise TypeError(
-            f"{fn!r} is no async function, but returned an awaitable, which was not run: pass "
-            "the async function itself, or wrap the call in one"
+            f"{fn!r} is no async function, but returned an awaitable, which has not been run: "
+            "pass the async function itself, or an async function that awaits it"
         )
 
 

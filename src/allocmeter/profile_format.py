@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from allocmeter.checks import check_count
 from allocmeter.errors import ReportFormatError
-from allocmeter.runs import Measurement, RunLog, Runs
+from allocmeter.run_log import RunLog
+from allocmeter.runs import Measurement, Runs
 from allocmeter.stats import AllocationStats
 
 SCHEMA_VERSION: Final = 1
@@ -50,7 +51,7 @@ def read(text: str | bytes) -> RunLog:
     _check_version(data.get("schema_version"))
     try:
         log = RunLog(data["name"], data["max_measurements"])
-        log.extend(_runs(data))
+        log.extend(_runs(data, log.max_measurements))
     except ReportFormatError:
         raise
     except KeyError as error:
@@ -72,28 +73,28 @@ def _check_version(version: object) -> None:
         )
 
 
-def _runs(data: dict[str, Any]) -> Runs:
-    runs = Runs(
-        check_count("count", data["count"]),
-        check_count("errors", data["errors"]),
-        check_count("cancelled", data["cancelled"]),
-        _measurements("measurements", data["measurements"]),
-        _measurements("failed_measurements", data["failed_measurements"]),
+def _runs(data: dict[str, Any], bound: int | None) -> Runs:
+    count, errors, cancelled = (
+        check_count(field, data[field]) for field in ("count", "errors", "cancelled")
     )
-    for field, kept, seen in (
-        ("measurements", runs.measurements, runs.count),
-        ("failed_measurements", runs.failed_measurements, runs.errors + runs.cancelled),
-    ):
-        bound = data["max_measurements"]
-        most = seen if bound is None else min(seen, bound)
-        if len(kept) > most:
-            raise ValueError(f"{field} holds {len(kept)} entries of at most {most}")
-    return runs
+    return Runs(
+        count,
+        errors,
+        cancelled,
+        _measurements(data, "measurements", count, bound),
+        _measurements(data, "failed_measurements", errors + cancelled, bound),
+    )
 
 
-def _measurements(field: str, entries: object) -> tuple[Measurement, ...]:
+def _measurements(
+    data: dict[str, Any], field: str, seen: int, bound: int | None
+) -> tuple[Measurement, ...]:
+    entries = data[field]
     if not isinstance(entries, list):
         raise TypeError(f"{field} must be a list, not {type(entries).__name__}")
+    most = seen if bound is None else min(seen, bound)
+    if len(entries) > most:
+        raise ValueError(f"{field} holds {len(entries)} entries of at most {most}")
     return tuple(map(_measurement, entries))
 
 

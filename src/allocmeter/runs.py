@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from threading import RLock
-from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from allocmeter._core.callbacks import CANCELLED, SUCCEEDED, classify
-from allocmeter.checks import check_count
-from allocmeter.histogram import AllocationHistogram
+from allocmeter.histogram import AllocationHistogram, Unit
 from allocmeter.quantiles import median, percentile
 
 if TYPE_CHECKING:
-    from allocmeter.scopes import measure
     from allocmeter.stats import AllocationStats
-
-T = TypeVar("T")
 
 Quantity = Literal[
     "allocations",
@@ -91,79 +84,8 @@ class Runs:
         if of not in get_args(Quantity):
             known = ", ".join(get_args(Quantity))
             raise ValueError(f"no quantity {of!r} is measured; there are {known}")
-        unit: Literal["bytes", "blocks"] = "bytes" if "bytes" in of else "blocks"
+        unit: Unit = "bytes" if "bytes" in of else "blocks"
         return AllocationHistogram(self._figures(of), buckets, unit=unit)
 
     def _figures(self, of: Quantity) -> list[int]:
         return [measurement.figure(of) for measurement in self.measurements]
-
-
-class RunLog:
-    """Takes in the runs of one operation, from any task or thread, and keeps the latest.
-
-    Args:
-        name: of the scopes; `None` leaves them unnamed.
-        max_measurements: how many successes, and how many failures, to keep; `None` keeps all.
-
-    Raises:
-        TypeError: `name` is not a string, or `max_measurements` not an `int`.
-        ValueError: `max_measurements` is below 1.
-    """
-
-    def __init__(self, name: str | None, max_measurements: int | None) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"a profiler's name must be a str, not {type(name).__name__}")
-        if max_measurements is not None:
-            check_count("max_measurements", max_measurements, least=1)
-        self.name = name
-        self.max_measurements = max_measurements
-        # Re-entrant: a finalizer that runs while a run is stored may store one here too.
-        self._lock = RLock()
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget every run."""
-        with self._lock:
-            self._count = self._errors = self._cancelled = 0
-            self._measurements: deque[Measurement] = deque(maxlen=self.max_measurements)
-            self._failed_measurements: deque[Measurement] = deque(maxlen=self.max_measurements)
-
-    def settle(self, scope: measure, result: T, error: BaseException | None) -> T:
-        """Store the run of a measured call: this is the account of `call_measured`."""
-        self.store(scope, None if error is None else type(error))
-        return result
-
-    def store(self, scope: measure, error: type[BaseException] | None) -> None:
-        """Store the run of a closed scope that was left by an exception of this type, if any."""
-        outcome = SUCCEEDED if error is None else classify(error)
-        measurement = Measurement(scope.stats, scope.peak_bytes, scope.peak_allocations)
-        with self._lock:
-            if outcome == SUCCEEDED:
-                self._count += 1
-                self._measurements.append(measurement)
-                return
-            if outcome == CANCELLED:
-                self._cancelled += 1
-            else:
-                self._errors += 1
-            self._failed_measurements.append(measurement)
-
-    def extend(self, runs: Runs) -> None:
-        """Add runs behind those stored here; counts are added in full."""
-        with self._lock:
-            self._count += runs.count
-            self._errors += runs.errors
-            self._cancelled += runs.cancelled
-            self._measurements.extend(runs.measurements)
-            self._failed_measurements.extend(runs.failed_measurements)
-
-    def runs(self) -> Runs:
-        """Return what is known now, as a value that does not change any more."""
-        with self._lock:
-            return Runs(
-                self._count,
-                self._errors,
-                self._cancelled,
-                tuple(self._measurements),
-                tuple(self._failed_measurements),
-            )

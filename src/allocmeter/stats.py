@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from allocmeter.checks import check_int
 from allocmeter.errors import BackendUnavailableError, ReportFormatError
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ class AllocationStats:
 
     def __post_init__(self) -> None:
         for field in _FIELDS:
-            value = getattr(self, field)
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"{field} must be an int, not {type(value).__name__} ({value!r})")
+            check_int(field, getattr(self, field))
 
     @property
     def net_allocations(self) -> int:

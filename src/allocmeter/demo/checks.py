@@ -80,8 +80,11 @@ def _count_definitions(source: str) -> tuple[int, int]:
 
 
 def _top_level_lines(source: str) -> list[tuple[str, int]]:
-    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    return [(node.name, node.lineno) for node in ast.parse(source).body if isinstance(node, kinds)]
+    return [
+        (node.name, node.lineno)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 _EXPECTED: dict[str, Callable[[str], Any]] = {
