@@ -280,8 +280,11 @@ def test_a_detector_opens_one_block_only():
         with pytest.raises(RuntimeError, match="make a new one for each block"):
             enter()
     assert detector.net_bytes == BLOCK
-    with LeakDetector() as still_open, pytest.raises(RuntimeError), still_open:
-        pass
+    with LeakDetector() as still_open:
+        with pytest.raises(RuntimeError):
+            still_open.__enter__()
+        kept[0] = bytes(1000)
+    assert still_open.net_allocations == 1
     assert current_scope() is None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from allocmeter import AllocationStats
 from allocmeter._core.figures import HighWaterMark
@@ -138,9 +138,12 @@ class Program(RuleBasedStateMachine):
     def enter_outermost(self):
         return self.enter(Enclosure(), self.process)
 
-    @rule(target=scopes, around=scopes)
-    def enter_nested(self, around):
-        return self.enter(Enclosure(around.real), around.charged())
+    @rule(target=scopes, around=scopes, depth=st.integers(1, 3))
+    def enter_nested(self, around, depth):
+        chain = [around]
+        for _ in range(depth):
+            chain.append(self.enter(Enclosure(chain[-1].real), chain[-1].charged()))
+        return multiple(*chain[1:])
 
     def enter(self, real, charged):
         parent = charged

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from allocmeter._core.figures import FINAL, NOW, read_scope
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeAnchor, NativeScope
 from allocmeter.stats import AllocationStats
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-    from types import TracebackType
-    from typing import Self
-
-    from allocmeter.registry import Registry
 
 
 class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measure()`
@@ -30,34 +21,14 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
     `BackendUnavailableError` if that is impossible. Reading figures is safe from any task and
     thread. A scope that an exception or a cancellation leaves keeps its figures.
 
+    Entering and leaving are done in C (`_native/scope.h`), so that nothing of them falls inside.
+
     Args:
         name: what the figures are aggregated under in `report()`; unnamed scopes are not.
         registry: where they are aggregated; by default the registry of the process.
     """
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-        # Implemented in C, so that nothing of it falls inside the scope: see _native/scope.h.
-        def __init__(
-            self, name: str | None = None, *, registry: Registry | None = None
-        ) -> None: ...
-        def __enter__(self) -> Self: ...
-        def __exit__(
-            self,
-            exc_type: type[BaseException] | None,
-            exc: BaseException | None,
-            traceback: TracebackType | None,
-            /,
-        ) -> None: ...
-        def __aenter__(self) -> Awaitable[Self]: ...
-        def __aexit__(
-            self,
-            exc_type: type[BaseException] | None,
-            exc: BaseException | None,
-            traceback: TracebackType | None,
-            /,
-        ) -> Awaitable[None]: ...
 
     @property
     def stats(self) -> AllocationStats:
