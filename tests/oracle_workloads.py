@@ -72,11 +72,15 @@ def make_dataclasses():
 
 
 def match_patterns():
-    """Compile patterns, and match and split large texts."""
+    """Compile patterns, and search, substitute and split large texts."""
     re.purge()
+    # Not `finditer`: see test_oracle.py.
     patterns = [re.compile(rf"\b(?P<first>[a-{letter}]\w*)\s*[(=]\s*(\w+)") for letter in "cfhms"]
-    found = [[m.groupdict() for p in patterns for m in p.finditer(source)] for source in SOURCES]
-    return found, [re.split(r"\s+", source) for source in SOURCES]
+    pairs = [pattern.findall(source) for pattern in patterns for source in SOURCES]
+    lines = [line for source in SOURCES for line in source.splitlines()]
+    found = [match.groupdict() for line in lines if (match := patterns[-1].search(line))]
+    shouted = [patterns[0].sub(lambda match: match[1].upper(), source) for source in SOURCES]
+    return pairs, found, shouted, [re.split(r"\s+", source) for source in SOURCES]
 
 
 @types.coroutine
@@ -158,9 +162,18 @@ WORKLOADS = {
 }
 
 
-def by_allocmeter(work):
+def by_scope(work):
     scope = measure()
     with scope:
+        result = work()
+    live, peak = scope.retained_bytes, scope.peak_bytes
+    del result
+    return live, peak
+
+
+def by_outermost_scope(work):
+    scope = measure()
+    with scope, measure("middle"), measure(), measure("inner"):
         result = work()
     live, peak = scope.retained_bytes, scope.peak_bytes
     del result
@@ -176,9 +189,17 @@ def by_tracemalloc(work):
     return live, peak
 
 
+INSTRUMENTS = {
+    "scope": by_scope,
+    "outermost scope": by_outermost_scope,
+    "tracemalloc": by_tracemalloc,
+}
+
+
 def main():
-    work = WORKLOADS[sys.argv[1]]
-    instrument = {"allocmeter": by_allocmeter, "tracemalloc": by_tracemalloc}[sys.argv[2]]
+    work, instrument = WORKLOADS[sys.argv[1]], INSTRUMENTS[sys.argv[2]]
+    if instrument is by_tracemalloc:
+        gc.callbacks.append(lambda phase, info: None)  # as many as the other has: test_oracle.py
     for _ in range(2):
         instrument(work)
     gc.collect()  # also empties the interpreter's free lists

@@ -259,17 +259,26 @@ class OddError(Exception):
 
 THROWN = [ValueError, OddError, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration]
 
-actions = st.sampled_from(["yield", "pause", "return", "raise ValueError", "raise StopIteration"])
-reactions = st.sampled_from(["propagate", "swallow", "replace", "replace outside", "finally"])
+
+def weighted(**weights):
+    choices = [
+        name.replace("_", " ").strip() for name, weight in weights.items() for _ in range(weight)
+    ]
+    return st.sampled_from(choices)
+
+
+actions = weighted(yield_=6, pause=2, return_=1, raise_ValueError=1, raise_StopIteration=1)
+reactions = weighted(swallow=6, propagate=2, replace=1, replace_outside=1, finally_=1)
 scripts = st.lists(st.tuples(actions, reactions), min_size=1, max_size=5)
 operations = st.lists(
     st.one_of(
-        st.tuples(st.just("send"), st.sampled_from([None, None, None, 1])),
+        st.tuples(st.just("send"), st.sampled_from([None, 1])),
+        st.tuples(st.just("send"), st.none()),
         st.tuples(st.just("throw"), st.sampled_from(THROWN)),
         st.tuples(st.just("close"), st.none()),
         st.tuples(st.just("interrupt"), st.sampled_from(THROWN)),
     ),
-    max_size=8,
+    max_size=6,
 )
 
 

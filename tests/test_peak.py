@@ -21,7 +21,9 @@ from allocmeter._core.figures import current_scope
 from allocmeter.peak import MemoryPeak, MemorySample, PeakMemoryTracker
 
 MIB = 1024 * 1024
-TRANSIENT = sys.getsizeof(bytes(10 * MIB))
+# Computed here, because an `int` computed inside a block is one of its allocations.
+ONE, TWO, THREE, TEN, TWENTY = (n * MIB for n in (1, 2, 3, 10, 20))
+HEADER = sys.getsizeof(b"")
 
 
 @pytest.fixture(autouse=True)
@@ -57,75 +59,76 @@ class TestPeaks:
     def test_a_transient_between_two_samples_shows_in_the_peak(self):
         with PeakMemoryTracker() as tracker:
             tracker.sample()
-            bytes(10 * MIB)
+            bytes(TEN)
             tracker.sample()
         assert [sample.net_bytes for sample in tracker.samples] == [0, 0]
-        assert (tracker.peak_bytes, tracker.peak_allocations) == (TRANSIENT, 1)
+        assert (tracker.peak_bytes, tracker.peak_allocations) == (TEN + HEADER, 1)
 
     @pytest.mark.anyio
     async def test_a_transient_between_two_samples_of_the_task_shows_in_the_peak(self):
         async with PeakMemoryTracker(interval=0.001) as tracker:
             await anyio.sleep(0.01)
-            bytes(10 * MIB)
+            bytes(TEN)
             await anyio.sleep(0.01)
         assert len(tracker.samples) >= 2
         assert max(sample.net_bytes for sample in tracker.samples) < MIB
-        assert TRANSIENT <= tracker.peak_bytes < TRANSIENT + MIB
+        assert TEN <= tracker.peak_bytes < TEN + MIB
 
     def test_bytes_and_blocks_peak_each_at_their_own_moment(self):
         kept = [None] * 100
         with PeakMemoryTracker() as tracker:
-            bytes(MIB)
+            bytes(ONE)
             for i in range(100):
                 kept[i] = bytes(100)
             kept[:] = [None] * 100
-        assert MIB <= tracker.peak_bytes < MIB + 2000
+        assert ONE <= tracker.peak_bytes < ONE + 2000
         assert 100 <= tracker.peak_allocations < 110
         assert tracker.current.net_bytes < 1000
 
     @pytest.mark.anyio
     async def test_child_tasks_and_worker_threads_count(self):
         async def child():
-            held = bytes(2 * MIB)
+            held = bytes(TWO)
             await anyio.sleep(0.02)
             del held
 
         async with PeakMemoryTracker() as tracker, anyio.create_task_group() as tasks:
             tasks.start_soon(child)
             tasks.start_soon(child)
-            await anyio.to_thread.run_sync(bytes, 3 * MIB)
+            await anyio.to_thread.run_sync(bytes, THREE)
         assert 4 * MIB <= tracker.peak_bytes < 8 * MIB
 
     def test_a_plain_tracker_looks_at_the_current_scope_from_then_on(self):
         kept = [None, None]
         with measure():
-            kept[0] = bytes(5 * MIB)
+            kept[0] = bytes(THREE)
             tracker = PeakMemoryTracker()
-            bytes(10 * MIB)
-            assert tracker.peak_bytes == TRANSIENT
+            bytes(TEN)
         with measure():
-            bytes(20 * MIB)
-        assert tracker.peak_bytes == TRANSIENT
+            bytes(TWENTY)
+        assert tracker.peak_bytes == TEN + HEADER
         assert not is_tracking()
 
     def test_peaks_are_never_below_zero_and_net_figures_may_be(self):
         kept = [None]
         with measure():
-            kept[0] = bytes(MIB)
+            kept[0] = bytes(ONE)
             tracker = PeakMemoryTracker()
             kept[0] = None
-            assert tracker.sample().net_bytes == -sys.getsizeof(bytes(MIB))
-            assert tracker.current.net_allocations == -1
-            assert (tracker.peak_bytes, tracker.peak_allocations) == (0, 0)
+            tracker.sample()
+            current, peak = tracker.current, tracker.peak_bytes
+        assert tracker.samples[0].net_bytes == current.net_bytes == -(ONE + HEADER)
+        assert tracker.samples[0].net_allocations == current.net_allocations == -1
+        assert peak == 0
 
     def test_a_plain_tracker_outside_every_scope_looks_at_the_process(self):
         tracker = PeakMemoryTracker()
         assert is_tracking()
-        thread = threading.Thread(target=bytes, args=(10 * MIB,))
+        thread = threading.Thread(target=bytes, args=(TEN,))
         thread.start()
         thread.join()
-        assert TRANSIENT <= tracker.peak_bytes < TRANSIENT + MIB
-        assert tracker.sample().net_bytes < MIB
+        assert TEN <= tracker.peak_bytes < TEN + ONE
+        assert tracker.sample().net_bytes < ONE
 
     def test_a_block_outside_every_scope_leaves_tracking_off(self):
         with PeakMemoryTracker():
@@ -135,7 +138,7 @@ class TestPeaks:
     def test_figures_are_final_when_the_block_has_ended(self):
         kept = [None]
         with PeakMemoryTracker() as tracker:
-            kept[0] = bytes(MIB)
+            kept[0] = bytes(ONE)
             tracker.sample()
         before = tracker.current, tracker.peak_bytes, tracker.peak_allocations, tracker.samples
         kept[0] = None
@@ -169,57 +172,64 @@ class TestPeaks:
 
 
 class TestReset:
+    @pytest.mark.exact
     def test_it_moves_the_baseline(self):
-        kept = [None, None]
+        kept, seen = [None, None], [None] * 4
         with PeakMemoryTracker() as tracker:
-            kept[0] = bytes(10 * MIB)
+            kept[0] = bytes(TEN)
             tracker.sample()
             tracker.reset()
-            assert tracker.samples == ()
-            assert tracker.current == AllocationStats()
-            assert (tracker.peak_bytes, tracker.peak_allocations) == (0, 0)
+            seen[0], seen[1], seen[2] = tracker.current, tracker.peak_bytes, tracker.samples
             kept[1] = bytes(1000)
-            assert tracker.sample().net_bytes == sys.getsizeof(kept[1])
+            tracker.sample()
             kept[0] = None
-            assert tracker.sample().net_bytes < 0
-        assert tracker.peak_bytes == sys.getsizeof(kept[1])
-        assert tracker.peak_allocations == 1
+            tracker.sample()
+        assert seen[:3] == [AllocationStats(), 0, ()]
+        small, less = (sample.net_bytes for sample in tracker.samples)
+        assert small == 1000 + HEADER
+        assert less == small - (TEN + HEADER)
+        assert (tracker.peak_bytes, tracker.peak_allocations) == (small, 1)
+        assert tracker.current.net_bytes == less
 
     def test_it_may_be_repeated(self):
+        peaks = [None] * 3
         with PeakMemoryTracker() as tracker:
-            for size in (3, 2, 1):
+            for i, size in enumerate((THREE, TWO, ONE)):
                 tracker.reset()
-                bytes(size * MIB)
-                assert tracker.peak_bytes == sys.getsizeof(bytes(size * MIB))
+                bytes(size)
+                peaks[i] = tracker.peak_bytes
+        assert peaks == [THREE + HEADER, TWO + HEADER, ONE + HEADER]
 
     def test_peaks_after_it_are_final_too(self):
-        kept = [None]
         with PeakMemoryTracker() as tracker:
             tracker.reset()
-            bytes(MIB)
-        peak = tracker.peak_bytes
-        kept[0] = bytes(10 * MIB)
-        assert tracker.peak_bytes == peak == sys.getsizeof(bytes(MIB))
+            bytes(ONE)
+        tracker_of_the_rest = PeakMemoryTracker()
+        bytes(TEN)
+        assert tracker.peak_bytes == ONE + HEADER
+        assert tracker_of_the_rest.peak_bytes >= TEN
 
     def test_it_restarts_the_clock_and_the_thinned_timeline(self):
         with PeakMemoryTracker(max_samples=2) as tracker:
             for _ in range(50):
                 tracker.sample()
-            time.sleep(0.02)
+            time.sleep(0.1)
             tracker.reset()
-            assert tracker.sample().time < 0.02
-            tracker.sample()
-            assert len(tracker.samples) == 2
+            first = tracker.sample()
+            second = tracker.sample()
+        assert first.time < 0.1
+        assert tracker.samples == (first, second)
 
     def test_it_moves_the_baseline_of_a_plain_tracker(self):
         kept = [None]
         with measure():
             tracker = PeakMemoryTracker()
-            kept[0] = bytes(MIB)
+            kept[0] = bytes(TEN)
             tracker.reset()
-            assert tracker.peak_bytes == 0
-            bytes(2 * MIB)
-            assert tracker.peak_bytes == sys.getsizeof(bytes(2 * MIB))
+            bytes(TWO)
+        assert tracker.peak_bytes == TWO + HEADER
+        tracker.reset()
+        assert tracker.peak_bytes == 0
 
 
 class TestTimeline:
@@ -272,7 +282,7 @@ class TestSampler:
 
     async def test_it_sees_memory_come_and_go(self):
         async with PeakMemoryTracker(interval=0.002) as tracker:
-            held = bytes(10 * MIB)
+            held = bytes(TEN)
             await anyio.sleep(0.05)
             del held
             await anyio.sleep(0.05)
@@ -312,7 +322,7 @@ class TestSampler:
         await one()
         async with measure() as outer:
             tracker = await one()
-        assert len(tracker.samples) > 20
+        assert len(tracker.samples) > 10
         assert outer.stats.allocations - tracker.current.allocations < 12
 
     async def test_it_ends_with_the_block(self):
@@ -336,7 +346,7 @@ class TestSampler:
         with caplog.at_level(logging.ERROR, logger="allocmeter"):
             async with Broken(interval=0.001) as tracker:
                 await anyio.sleep(0.02)
-                bytes(MIB)
+                bytes(ONE)
                 await anyio.sleep(0.02)
         (record,) = caplog.records
         assert "has stopped; the peaks stay exact" in record.message
@@ -358,7 +368,7 @@ class TestSampler:
             PeakMemoryTracker(interval=0.001) as inner,
             anyio.create_task_group() as tasks,
         ):
-            for size in (2 * MIB, 4 * MIB, 8 * MIB):
+            for size in (TWO, 4 * MIB, 8 * MIB):
                 tasks.start_soon(operation, size)
         assert 14 * MIB <= inner.peak_bytes <= outer.peak_bytes < 18 * MIB
 
@@ -369,10 +379,14 @@ class TestLeaving:
     async def test_an_exception_arrives_as_it_was_raised(self, kind):
         raised = kind("mine")
         tracker = PeakMemoryTracker(interval=0.001)
-        with pytest.raises(kind) as caught:
+
+        async def operation():
             async with tracker:
                 await anyio.sleep(0.005)
                 raise raised
+
+        with pytest.raises(kind) as caught:
+            await operation()
         assert caught.value is raised
         assert caught.value.__context__ is None
         assert caught.value.__cause__ is None
@@ -393,10 +407,11 @@ class TestLeaving:
                 await anyio.sleep(10)
         assert moved_on.cancelled_caught
         assert tracker.samples
-        with pytest.raises(TimeoutError):
-            with anyio.fail_after(0.01):
-                async with PeakMemoryTracker(interval=0.001):
-                    await anyio.sleep(10)
+
+    async def test_a_deadline_around_it_is_a_timeout_error(self):
+        with pytest.raises(TimeoutError), anyio.fail_after(0.01):
+            async with PeakMemoryTracker(interval=0.001):
+                await anyio.sleep(10)
         await anyio.sleep(0)
 
     async def test_a_timeout_inside_it_stays_inside(self):
@@ -425,11 +440,14 @@ class TestLeaving:
                 tracker.sample()
 
     async def test_an_exception_out_of_a_cancelled_block_is_not_replaced(self):
-        with pytest.raises(ValueError, match="mine") as caught:
+        async def operation():
             with anyio.CancelScope() as scope:
                 async with PeakMemoryTracker(interval=0.001):
                     scope.cancel()
                     raise ValueError("mine")
+
+        with pytest.raises(ValueError, match="mine") as caught:
+            await operation()
         assert caught.value.__context__ is None
 
     async def test_leaving_is_no_cancellation_point(self):
@@ -446,10 +464,13 @@ class TestLeaving:
         async def broken():
             raise ValueError("child")
 
-        with pytest.raises(ExceptionGroup) as caught:
+        async def operation():
             async with PeakMemoryTracker(interval=0.001), anyio.create_task_group() as tasks:
                 tasks.start_soon(broken)
                 await anyio.sleep(10)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await operation()
         assert caught.group_contains(ValueError, match="child", depth=1)
 
     async def test_the_enclosing_scope_is_current_again(self):
@@ -524,20 +545,25 @@ class TestOnAsyncio:
         assert tracker.samples == samples
 
     async def test_the_timeouts_of_asyncio_work_around_it(self):
+        async def operation():
+            async with asyncio.timeout(0.02), PeakMemoryTracker(interval=0.001):
+                await asyncio.sleep(10)
+
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
-                async with PeakMemoryTracker(interval=0.001):
-                    await asyncio.sleep(10)
+            await operation()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(PeakMemoryTracker().track(asyncio.sleep, 10), 0.02)
         assert asyncio.current_task().cancelling() == 0
 
     async def test_the_task_group_of_asyncio_works_inside_it(self):
-        with pytest.raises(ExceptionGroup) as caught:
+        async def operation():
             async with PeakMemoryTracker(interval=0.001), asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.sleep(10))
                 await asyncio.sleep(0.005)
                 raise ValueError("mine")
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await operation()
         assert caught.group_contains(ValueError, match="mine", depth=1)
 
     async def test_cancelling_every_task_but_ours_does_not_end_the_operation(self):
@@ -547,22 +573,22 @@ class TestOnAsyncio:
             for task in asyncio.all_tasks() - others:
                 task.cancel()
             await asyncio.sleep(0.01)
-            bytes(MIB)
+            bytes(ONE)
         assert tracker.peak_bytes >= MIB
 
 
 class TestTrack:
     def test_a_plain_function_gives_its_result_and_the_peak(self):
         tracker = PeakMemoryTracker()
-        result, peak = tracker.track(lambda a, *, b: (len(bytes(10 * MIB)), a, b), 1, b=2)
-        assert result == (10 * MIB, 1, 2)
-        assert TRANSIENT <= peak.bytes < TRANSIENT + 2000
+        result, peak = tracker.track(lambda a, *, b: (len(bytes(TEN)), a, b), 1, b=2)
+        assert result == (TEN, 1, 2)
+        assert TEN <= peak.bytes < TEN + 2000
         assert peak == MemoryPeak(tracker.peak_bytes, tracker.peak_allocations)
         assert tracker.samples == ()
 
     @pytest.mark.exact
     def test_nothing_but_the_function_is_in_the_peak(self):
-        assert PeakMemoryTracker().track(bytes, 10 * MIB)[1] == MemoryPeak(TRANSIENT, 1)
+        assert PeakMemoryTracker().track(bytes, TEN)[1] == MemoryPeak(TEN + HEADER, 1)
         assert PeakMemoryTracker().track(int)[1] == MemoryPeak(0, 0)
 
     @pytest.mark.anyio
@@ -574,10 +600,10 @@ class TestTrack:
             return "done"
 
         tracker = PeakMemoryTracker(interval=0.002)
-        result, peak = await tracker.track(operation, 10 * MIB, pause=0.05)
+        result, peak = await tracker.track(operation, TEN, pause=0.05)
         assert result == "done"
-        assert TRANSIENT <= peak.bytes < TRANSIENT + MIB
-        assert any(sample.net_bytes >= TRANSIENT for sample in tracker.samples)
+        assert TEN <= peak.bytes < TEN + MIB
+        assert any(sample.net_bytes >= TEN for sample in tracker.samples)
 
     @pytest.mark.anyio
     async def test_every_kind_of_async_callable_is_awaited(self):
@@ -595,26 +621,26 @@ class TestTrack:
 
     def test_each_call_starts_afresh(self):
         tracker = PeakMemoryTracker()
-        peaks = [tracker.track(bytes, size * MIB)[1].bytes for size in (3, 1, 2)]
-        assert peaks == [sys.getsizeof(bytes(size * MIB)) for size in (3, 1, 2)]
+        peaks = [tracker.track(bytes, size)[1].bytes for size in (THREE, ONE, TWO)]
+        assert peaks == [THREE + HEADER, ONE + HEADER, TWO + HEADER]
 
     @pytest.mark.anyio
     async def test_a_failed_operation_leaves_its_figures_and_its_exception(self):
         def broken():
-            bytes(10 * MIB)
+            bytes(TEN)
             raise KeyError("sync")
 
         async def broken_async():
-            bytes(10 * MIB)
+            bytes(TEN)
             raise KeyError("async")
 
         tracker = PeakMemoryTracker()
         with pytest.raises(KeyError, match="sync"):
             tracker.track(broken)
-        assert tracker.peak_bytes >= TRANSIENT
+        assert tracker.peak_bytes >= TEN
         with pytest.raises(KeyError, match="async"):
             await tracker.track(broken_async)
-        assert tracker.peak_bytes >= TRANSIENT
+        assert tracker.peak_bytes >= TEN
         assert current_scope() is None
 
     @pytest.mark.anyio
@@ -643,10 +669,10 @@ class TestUse:
         with PeakMemoryTracker() as tracker:
             with pytest.raises(RuntimeError, match="make a new one for each block"):
                 tracker.__enter__()
-            bytes(MIB)
+            bytes(ONE)
         with pytest.raises(RuntimeError, match="keeps the figures"):
             tracker.__enter__()
-        assert tracker.peak_bytes == sys.getsizeof(bytes(MIB))
+        assert ONE <= tracker.peak_bytes < TWO
 
     @pytest.mark.anyio
     async def test_an_async_block_opens_once_too(self):

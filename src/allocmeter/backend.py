@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Literal
 
 from allocmeter._core import collector, figures, types
@@ -157,13 +158,15 @@ def backend_info() -> BackendInfo:
         )
 
 
+@cache
 def report_lost_hooks() -> None:
-    """Log that another tool removed the hooks. Called by the core when it finds out."""
+    """Log, once per process, that another tool removed the hooks. Called by the core."""
     import logging
 
     logging.getLogger("allocmeter").warning(
         "another tool removed the allocator hooks (tracemalloc.stop() does, if it was started "
-        "first): scopes that were open have no figures; the next one installs the hooks again"
+        "first): scopes that were open have no figures; the next one installs the hooks again. "
+        "Further removals are counted in backend_info().gaps"
     )
 
 

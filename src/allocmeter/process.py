@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from allocmeter._core.own import OWN
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,8 +59,6 @@ def process_memory() -> ProcessMemory:
         `mallinfo2` (glibc 2.33 or newer). On other systems only the peak is known, from
         `getrusage`.
     """
-    from allocmeter._core.own import OWN
-
     with OWN:
         return ProcessMemory(
             rss_bytes=rss_bytes(),

@@ -1,0 +1,189 @@
+"""A quiet task is charged for nothing that its neighbours do, however many and however noisy.
+
+It may be charged for the event loop's own bookkeeping inside its steps, which depends on what
+else is going on: asyncio grows its queue of ready handles (528 bytes) or its table of current tasks
+(160 bytes) in whichever task is running, trio its sets of runnable tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import anyio
+import pytest
+from anyio import to_thread
+from anyio.lowlevel import checkpoint
+
+from allocmeter import measure
+
+pytestmark = pytest.mark.exact
+
+MIB = 1 << 20
+ODD = 123_457
+AWAITS = 40
+
+
+async def noisy_task():
+    while True:
+        kept = bytes(MIB), bytes(ODD)
+        await checkpoint()
+        del kept
+
+
+async def quiet_task():
+    async with measure() as m:
+        for _ in range(AWAITS):
+            await checkpoint()
+    return m
+
+
+def close_to(alone, beside, awaits):
+    more = beside.stats - alone.stats
+    return (
+        abs(more.allocations) <= awaits
+        and abs(more.bytes_allocated) <= 1024 * awaits
+        and abs(beside.peak_bytes - alone.peak_bytes) <= 1024 * awaits
+    )
+
+
+# Tasks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("neighbours", [1, 10, 1_000])
+async def test_a_quiet_task_reports_beside_noisy_ones_what_it_reports_alone(neighbours):
+    await quiet_task()
+    alone = await quiet_task()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(neighbours):
+            tasks.start_soon(noisy_task)
+        await checkpoint()
+        beside = await quiet_task()
+        tasks.cancel_scope.cancel()
+    assert close_to(alone, beside, AWAITS)
+    assert beside.peak_bytes < ODD
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("neighbours", [1, 10, 1_000])
+async def test_each_of_many_tasks_has_its_own_blocks_and_nobody_elses(neighbours):
+    measured = {}
+
+    async def neighbour(length):
+        async with measure() as m:
+            for _ in range(AWAITS):
+                kept = bytes(length)
+                await checkpoint()
+                del kept
+        measured[length] = m
+
+    async with anyio.create_task_group() as tasks:
+        for step in range(neighbours):
+            tasks.start_soon(neighbour, 100_000 + 100 * step)
+    for length, m in measured.items():
+        size = sys.getsizeof(b"") + length
+        bookkeeping = m.stats.bytes_allocated - AWAITS * size
+        assert 0 <= bookkeeping <= AWAITS * 1024
+        assert size <= m.peak_bytes <= size + AWAITS * 1024
+        assert m.retained_bytes <= AWAITS * 1024
+
+
+# Threads ----------------------------------------------------------------------------------------
+
+
+def noisy_work(stop):
+    while not stop.is_set():
+        kept = bytes(MIB), bytes(ODD)
+        del kept
+
+
+def quiet_work():
+    lengths = [(length,) for length in range(300, 3_000)]
+    with measure() as m:
+        for length in lengths:
+            kept = bytes(*length)
+        del kept
+    return m.stats, m.peak_bytes, m.peak_allocations
+
+
+@pytest.fixture
+def hasty_threads():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.parametrize("neighbours", [1, 10])
+def test_a_quiet_thread_reports_beside_noisy_ones_exactly_what_it_reports_alone(neighbours):
+    alone = quiet_work()
+    stop = threading.Event()
+    with ThreadPoolExecutor(neighbours) as threads:
+        for _ in range(neighbours):
+            threads.submit(noisy_work, stop)
+        beside = quiet_work()
+        stop.set()
+    assert beside == alone
+
+
+@pytest.mark.usefixtures("hasty_threads")
+def test_threads_that_all_measure_are_all_exact():
+    alone = quiet_work()
+    with ThreadPoolExecutor(8) as threads:
+        assert [f.result() for f in [threads.submit(quiet_work) for _ in range(32)]] == [alone] * 32
+
+
+async def start_workers(run, count):
+    """Have threads ready, because starting one allocates in the task that needs it."""
+    barrier = threading.Barrier(count)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(run, barrier.wait)
+
+
+async def measured_work(run):
+    async with measure() as m:
+        result = await run(quiet_work)
+    return m, result
+
+
+async def assert_isolated(run, neighbours):
+    stop = threading.Event()
+
+    async def neighbour():
+        async with measure() as m:
+            await run(partial(noisy_work, stop))
+        assert m.peak_bytes > MIB
+
+    await start_workers(run, neighbours + 1)
+    await measured_work(run)
+    alone, result_alone = await measured_work(run)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(neighbours):
+            tasks.start_soon(neighbour)
+        await anyio.sleep(0.05)
+        beside, result_beside = await measured_work(run)
+        stop.set()
+    assert result_beside == result_alone
+    assert close_to(alone, beside, awaits=1)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.anyio
+@pytest.mark.parametrize("neighbours", [1, 10, 100])
+async def test_a_worker_of_anyio_is_not_charged_for_the_workers_beside_it(neighbours):
+    run = partial(to_thread.run_sync, limiter=anyio.CapacityLimiter(neighbours + 1))
+    await assert_isolated(run, neighbours)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.anyio
+@pytest.mark.parametrize("neighbours", [1, 10, 100])
+async def test_a_worker_of_asyncio_is_not_charged_for_the_workers_beside_it(neighbours):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(neighbours + 1))
+    await assert_isolated(asyncio.to_thread, neighbours)
