@@ -1,9 +1,9 @@
 """Does this code stay within its memory budget, today and after the next change?
 
     $ python examples/memory_budget.py
-    3,647,018 bytes, but 20,151 at a time
+    1,449,956 bytes, but 20,343 at a time
     ok test_a_file_is_read_row_by_row
-    as a list 355,589 bytes at a time
+    as a list 157,443 bytes at a time
     ok test_the_budget_is_tight_enough_to_notice_a_list
     monthly_revenue: +0.0 blocks and +0.0 bytes per iteration over 10 iterations
     ok test_a_call_leaves_nothing_behind
@@ -22,7 +22,7 @@ from allocmeter import LeakDetector, measure
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ROWS = 5_000
+ROWS = 2_000
 BUDGET = 32 * 1024
 
 

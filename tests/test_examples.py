@@ -260,10 +260,9 @@ def test_a_scope_around_a_nursery_contains_its_tasks():
         figures(lines_of("trio_tasks", f"{name} ")[0])
         for name in ("csv", "json", "argparse", "inspect")
     ]
-    allocated, peak, kept = figures(lines_of("trio_tasks", "together")[0])
+    allocated, peak, _ = figures(lines_of("trio_tasks", "together")[0])
     assert sum(child[0] for child in children) <= allocated
     assert max(child[1] for child in children) <= peak <= sum(child[1] for child in children)
-    assert sum(child[2] for child in children) <= kept
 
 
 def test_a_worker_thread_is_charged_to_the_task_that_waits_for_it():

@@ -9,7 +9,7 @@ import threading
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocmeter import (
@@ -157,6 +157,7 @@ def test_without_a_name_the_message_says_what_was_looked_at():
         process.assert_no_leaks()
 
 
+@settings(deadline=None)
 @given(
     blocks=st.integers(0, 6),
     max_bytes=st.integers(0, 7 * BLOCK),

@@ -396,7 +396,7 @@ def results_of(body, log, operations, *, through_yield_from):
     return [*results, inspect.getgeneratorstate(body)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(scripts, operations, st.booleans())
 def test_a_measured_generator_behaves_as_the_plain_one(script, operations, through_yield_from):
     plain, wrapped = (
@@ -453,7 +453,7 @@ def async_results_of(body, log, operations):
     return [*results, body.ag_running, body.ag_frame is None]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(scripts, operations)
 def test_a_measured_async_generator_behaves_as_the_plain_one(script, operations):
     plain, wrapped = (

@@ -19,31 +19,35 @@ that nobody has looked at yet. Two things had to be made equal, and would show a
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
-from children import HERE, run_child
+from children import answer_of
 from oracle_workloads import INSTRUMENTS, WORKLOADS
 
 TOLERANCE = 0.0005
-MEANINGFUL = 4_000_000  # bytes of which the tolerance is 2 kB
-
-SCRIPT = """
-import runpy, sys
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+MEANINGFUL = 3_900_000  # bytes, of which the tolerance is 2 kB
 
 
-def measure_with(instrument, workload):
-    child = subprocess.run(
-        [sys.executable, HERE / "oracle_workloads.py", workload, instrument],
-        env={"PYTHONHASHSEED": "0"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+def measure(workload, instrument):
+    run = "import oracle_workloads; oracle_workloads.main()"
+    return answer_of(run, workload, instrument, PYTHONHASHSEED=0)
+
+
+@pytest.fixture(scope="module", params=WORKLOADS)
+def by_oracle(request):
+    return request.param, *measure(request.param, "tracemalloc")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("instrument", [name for name in INSTRUMENTS if name != "tracemalloc"])
+def test_live_bytes_and_peak_are_those_that_tracemalloc_finds(by_oracle, instrument):
+    workload, oracle_live, oracle_peak = by_oracle
+    assert oracle_live > MEANINGFUL
+
+    live, peak = measure(workload, instrument)
+
+    print(
+        f"{workload}, {instrument}: residue of {oracle_live:,} live bytes "
+        f"{live - oracle_live:+,}, of the peak {oracle_peak:,} {peak - oracle_peak:+,}"
     )
-    assert child.returncode == 0, child.stderr
-    return json.loads(child.stdout)
+    assert abs(live - oracle_live) <= TOLERANCE * oracle_live
+    assert abs(peak - oracle_peak) <= TOLERANCE * oracle_peak

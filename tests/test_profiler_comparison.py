@@ -83,7 +83,7 @@ def test_the_text_of_a_comparison_is_a_table_with_units():
         for blocks, size in ((4, 1024), (3, 2048))
     )
     lines = str(now.compare(baseline)).splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 10
     assert lines[0].split() == ["baseline", "now", "change", "relative"]
     assert lines[1].split() == [
         "mean",

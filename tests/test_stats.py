@@ -208,3 +208,10 @@ def test_a_snapshot_costs_the_scope_it_is_taken_in_nothing():
     with measure() as scope:
         capture()
     assert scope.stats == AllocationStats()
+
+
+def test_the_text_of_a_value_has_units():
+    stats = AllocationStats(1_200, 1_000, 3, 4096, 2048)
+    assert str(stats) == (
+        "1,200 blocks, 4.0 KiB allocated; 1,000 blocks, 2.0 KiB freed; 3 reallocated"
+    )

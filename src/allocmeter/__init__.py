@@ -34,10 +34,12 @@ from allocmeter.tracking import start_tracking as start_tracking
 from allocmeter.tracking import stop_tracking as stop_tracking
 
 if TYPE_CHECKING:
+    from allocmeter.comparison import ProfileComparison as ProfileComparison
     from allocmeter.histogram import AllocationHistogram as AllocationHistogram
     from allocmeter.histogram import HistogramBucket as HistogramBucket
     from allocmeter.leaks import LeakCheck as LeakCheck
     from allocmeter.leaks import LeakDetector as LeakDetector
+    from allocmeter.peak import MemoryPeak as MemoryPeak
     from allocmeter.peak import MemorySample as MemorySample
     from allocmeter.peak import PeakMemoryTracker as PeakMemoryTracker
     from allocmeter.process import ProcessMemory as ProcessMemory
@@ -52,10 +54,12 @@ if TYPE_CHECKING:
 
 # Loaded when first used: importing the package takes what a scope needs, and no more.
 _LATER = {
+    "ProfileComparison": "comparison",
     "AllocationHistogram": "histogram",
     "HistogramBucket": "histogram",
     "LeakCheck": "leaks",
     "LeakDetector": "leaks",
+    "MemoryPeak": "peak",
     "MemorySample": "peak",
     "PeakMemoryTracker": "peak",
     "ProcessMemory": "process",

@@ -50,6 +50,9 @@ class ProfileComparison:
         mean_allocations: change of the mean of blocks allocated per run.
         median_allocations: change of their median.
         p95_allocations: change of their 95th percentile.
+        mean_peak_bytes: change of the mean of each run's highest live bytes.
+        median_peak_bytes: change of their median.
+        p95_peak_bytes: change of their 95th percentile.
     """
 
     mean_bytes: Change
@@ -58,6 +61,9 @@ class ProfileComparison:
     mean_allocations: Change
     median_allocations: Change
     p95_allocations: Change
+    mean_peak_bytes: Change
+    median_peak_bytes: Change
+    p95_peak_bytes: Change
 
     @classmethod
     def between(cls, baseline: Runs, current: Runs) -> Self:
@@ -80,7 +86,7 @@ class ProfileComparison:
                 Change(baseline.percentile(of, 95), current.percentile(of, 95)),
             )
 
-        return cls(*changes("bytes_allocated"), *changes("allocations"))
+        return cls(*changes("bytes_allocated"), *changes("allocations"), *changes("peak_bytes"))
 
     def __str__(self) -> str:
         lines = [f"{'':<18} {'baseline':>12} {'now':>12} {'change':>12} {'relative':>8}"]

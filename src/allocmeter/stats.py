@@ -45,6 +45,16 @@ class AllocationStats:
         for field in _FIELDS:
             check_int(field, getattr(self, field))
 
+    def __str__(self) -> str:
+        from allocmeter.units import human_bytes, human_count
+
+        return (
+            f"{human_count(self.allocations)} blocks, {human_bytes(self.bytes_allocated)} "
+            f"allocated; {human_count(self.deallocations)} blocks, "
+            f"{human_bytes(self.bytes_deallocated)} freed; "
+            f"{human_count(self.reallocations)} reallocated"
+        )
+
     @property
     def net_allocations(self) -> int:
         """Blocks allocated and not freed since (`allocations - deallocations`)."""
