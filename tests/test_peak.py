@@ -37,6 +37,12 @@ async def nothing():
     pass
 
 
+async def until(condition):
+    with anyio.fail_after(30):
+        while not condition():
+            await anyio.sleep(0.001)
+
+
 class TestPeaks:
     @pytest.mark.exact
     def test_an_empty_block_has_no_peak(self):
@@ -67,10 +73,9 @@ class TestPeaks:
     @pytest.mark.anyio
     async def test_a_transient_between_two_samples_of_the_task_shows_in_the_peak(self):
         async with PeakMemoryTracker(interval=0.001) as tracker:
-            await anyio.sleep(0.01)
+            await until(lambda: tracker.samples)
             bytes(TEN)
-            await anyio.sleep(0.01)
-        assert len(tracker.samples) >= 2
+            await until(lambda: len(tracker.samples) >= 3)
         assert max(sample.net_bytes for sample in tracker.samples) < MIB
         assert TEN <= tracker.peak_bytes < TEN + MIB
 
@@ -274,22 +279,21 @@ class TestTimeline:
 class TestSampler:
     async def test_it_samples_at_the_interval_and_once_at_the_end(self):
         async with PeakMemoryTracker(interval=0.02) as tracker:
-            await anyio.sleep(0.15)
+            await until(lambda: len(tracker.samples) >= 3)
+            before_the_end = len(tracker.samples)
         times = [sample.time for sample in tracker.samples]
-        assert 2 <= len(times) <= 9
-        assert times == sorted(times)
+        assert len(times) == before_the_end + 1
+        assert times[0] >= 0.015
         assert all(after - before >= 0.015 for before, after in itertools.pairwise(times[:-1]))
-        assert times[-1] >= 0.15
+        assert times[-2] < times[-1]
 
     async def test_it_sees_memory_come_and_go(self):
-        async with PeakMemoryTracker(interval=0.002) as tracker:
+        async with PeakMemoryTracker(interval=0.001) as tracker:
             held = bytes(TEN)
-            await anyio.sleep(0.05)
+            await until(lambda: len(tracker.samples) >= 3)
             del held
-            await anyio.sleep(0.05)
-        high = [sample.net_bytes > 9 * MIB for sample in tracker.samples]
-        assert any(high)
-        assert not high[-1]
+        assert all(sample.net_bytes >= TEN for sample in tracker.samples[:3])
+        assert tracker.samples[-1].net_bytes < ONE
 
     @pytest.mark.exact
     async def test_its_work_is_not_in_the_figures(self):
@@ -306,25 +310,30 @@ class TestSampler:
         without, with_sampler = await figures(60), await figures(0.001)
         assert len(without.samples) == 1
         assert len(with_sampler.samples) > 15
-        # One await: the loop's own bookkeeping in its step may be a block more or less.
+        # The steps around one await: a block of the loop's ready queue and one of its table of
+        # current tasks may happen to fall into them, or not.
         difference = with_sampler.current - without.current
-        assert abs(difference.allocations) <= 1
+        assert abs(difference.allocations) <= 2
         assert abs(difference.bytes_allocated) <= 1024
-        assert abs(difference.net_allocations) <= 1
+        assert abs(difference.net_allocations) <= 2
         assert abs(with_sampler.peak_bytes - without.peak_bytes) <= 1024
 
     @pytest.mark.exact
     async def test_its_work_is_not_in_an_enclosing_scope_either(self):
-        async def one():
-            async with PeakMemoryTracker(interval=0.001) as tracker:
-                await anyio.sleep(0.1)
-            return tracker
+        async def beyond_the_block():
+            tracker = PeakMemoryTracker(interval=0.001)
+            async with measure() as outer:
+                await operation(tracker)
+            assert len(tracker.samples) > 5
+            return outer.stats.allocations - tracker.current.allocations
 
-        await one()
-        async with measure() as outer:
-            tracker = await one()
-        assert len(tracker.samples) > 5
-        assert outer.stats.allocations - tracker.current.allocations < 12
+        async def operation(tracker):
+            async with tracker:
+                await anyio.sleep(0.05)
+
+        # The coroutine of operation(), and Python's bound __aenter__ and __aexit__. Now and then
+        # the event loop's bookkeeping falls into these steps too.
+        assert min([await beyond_the_block() for _ in range(5)]) == 3
 
     async def test_it_ends_with_the_block(self):
         async with PeakMemoryTracker(interval=0.001) as tracker:

@@ -9,6 +9,7 @@
 #include "pymem.h"
 #include "registry.h"
 #include "scope.h"
+#include "standin.h"
 
 uint32_t am_abi_version(void) { return AM_ABI_VERSION; }
 
@@ -17,7 +18,8 @@ uint32_t am_python_version(void) { return PY_MAJOR_VERSION << 8 | PY_MINOR_VERSI
 int am_init(void) {
     static int done;
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_RuntimeError, "allocations are measured in the main interpreter only");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "allocations are measured in the main interpreter only");
         return -1;
     }
     if (done) return 0;
@@ -110,6 +112,8 @@ PyObject *am_current_scope(void) {
     am_own_begin();
     PyObject *holder = (PyObject *)am_context_holder();
     am_own_end();
+    if (holder != NULL && Py_IS_TYPE(holder, &am_standin_type))
+        holder = (PyObject *)((am_standin *)holder)->scope;
     if (holder == NULL || !PyObject_TypeCheck(holder, &am_scope_type)) Py_RETURN_NONE;
     return Py_NewRef(holder);
 }

@@ -1,27 +1,24 @@
 #include "scope.h"
 
-#include <structmember.h>
-
 #include "aggregate.h"
-#include "ownership.h"
 #include "pymem.h"
 #include "registry.h"
+#include "standin.h"
 
 uint32_t am_open_scopes;
 uint64_t am_unmeasured_scopes;
-
-static am_callbacks python;
+am_callbacks am_python;
 
 int am_scope_bind(const am_callbacks *callbacks) {
     if (!PyObject_TypeCheck(callbacks->registry, &am_registry_type)) {
         PyErr_SetString(PyExc_TypeError, "the registry must be a Registry");
         return -1;
     }
-    Py_XSETREF(python.install, Py_NewRef(callbacks->install));
-    Py_XSETREF(python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
-    Py_XSETREF(python.classify, Py_NewRef(callbacks->classify));
-    Py_XSETREF(python.ready, Py_NewRef(callbacks->ready));
-    Py_XSETREF(python.registry, Py_NewRef(callbacks->registry));
+    Py_XSETREF(am_python.install, Py_NewRef(callbacks->install));
+    Py_XSETREF(am_python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
+    Py_XSETREF(am_python.classify, Py_NewRef(callbacks->classify));
+    Py_XSETREF(am_python.ready, Py_NewRef(callbacks->ready));
+    Py_XSETREF(am_python.registry, Py_NewRef(callbacks->registry));
     return 0;
 }
 
@@ -45,79 +42,10 @@ static void call_quietly(PyObject *callable) {
 static void check_witness(uint64_t before) {
     if (!am_hooks_wanted || am_thread.witnessed != before) return;
     am_hooks_lost();
-    call_quietly(python.hooks_lost);
+    call_quietly(am_python.hooks_lost);
 }
 
-static int set_name(am_scope *self, PyObject *name) {
-    if (name != Py_None && !PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError,
-                     "a scope's name must be a str or None, not %.100s; write measure(\"name\")",
-                     Py_TYPE(name)->tp_name);
-        return -1;
-    }
-    self->name = Py_NewRef(name);
-    return 0;
-}
-
-static int set_registry(am_scope *self, PyObject *registry) {
-    if (registry == Py_None) registry = python.registry;
-    if (!PyObject_TypeCheck(registry, &am_registry_type)) {
-        PyErr_Format(PyExc_TypeError, "registry must be a Registry or None, not %.100s",
-                     Py_TYPE(registry)->tp_name);
-        return -1;
-    }
-    self->registry = Py_NewRef(registry);
-    return 0;
-}
-
-static PyObject *scope_make(PyTypeObject *type, PyObject *name, PyObject *registry) {
-    am_scope *self = (am_scope *)am_own_alloc(type);
-    if (self == NULL) return NULL;
-    if (set_name(self, name) < 0 || set_registry(self, registry) < 0) Py_CLEAR(self);
-    return (PyObject *)self;
-}
-
-static PyObject *scope_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"name", "registry", NULL};
-    PyObject *name = Py_None, *registry = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:measure", keywords, &name, &registry))
-        return NULL;
-    return scope_make(type, name, registry);
-}
-
-/* Without the argument tuple that the general way would allocate in the scope around. */
-static PyObject *scope_vectorcall(PyObject *type, PyObject *const *args, size_t flags,
-                                  PyObject *keywords) {
-    Py_ssize_t positional = PyVectorcall_NARGS(flags);
-    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
-    PyObject *name = positional > 0 ? args[0] : Py_None, *registry = Py_None;
-    int valid = positional <= 1;
-    for (Py_ssize_t i = 0; valid && i < named; i++) {
-        PyObject *keyword = PyTuple_GET_ITEM(keywords, i);
-        if (PyUnicode_CompareWithASCIIString(keyword, "registry") == 0)
-            registry = args[positional + i];
-        else if (positional == 0 && PyUnicode_CompareWithASCIIString(keyword, "name") == 0)
-            name = args[positional + i];
-        else
-            valid = 0;
-    }
-    if (valid) return scope_make((PyTypeObject *)type, name, registry);
-    PyErr_SetString(PyExc_TypeError, "measure() takes one name and the keyword 'registry'");
-    return NULL;
-}
-
-static void scope_dealloc(PyObject *object) {
-    am_scope *self = (am_scope *)object;
-    if (self->state != AM_SCOPE_NEW) atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
-    if (self->state == AM_SCOPE_OPEN) am_open_scopes--;
-    if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
-    Py_XDECREF(self->holder.previous);
-    Py_XDECREF(self->name);
-    Py_XDECREF(self->registry);
-    Py_TYPE(object)->tp_free(object);
-}
-
-static int open_scope(am_scope *self) {
+int am_scope_open(am_scope *self) {
     if (self->state != AM_SCOPE_NEW) {
         PyErr_SetString(PyExc_RuntimeError,
                         self->state == AM_SCOPE_OPEN
@@ -128,7 +56,7 @@ static int open_scope(am_scope *self) {
         return -1;
     }
     if (!am_hooks_wanted) {
-        PyObject *done = PyObject_CallNoArgs(python.install);
+        PyObject *done = PyObject_CallNoArgs(am_python.install);
         if (done == NULL) return -1;
         Py_DECREF(done);
     }
@@ -145,11 +73,11 @@ static int open_scope(am_scope *self) {
 
 static int outcome_of(PyObject *exception_type) {
     if (exception_type == NULL || exception_type == Py_None) return AM_SUCCEEDED;
-    PyObject *result = PyObject_CallOneArg(python.classify, exception_type);
+    PyObject *result = PyObject_CallOneArg(am_python.classify, exception_type);
     long outcome = result == NULL ? -1 : PyLong_AsLong(result);
     Py_XDECREF(result);
     if (outcome >= AM_SUCCEEDED && outcome <= AM_CANCELLED) return (int)outcome;
-    PyErr_WriteUnraisable(python.classify);
+    PyErr_WriteUnraisable(am_python.classify);
     return AM_FAILED;
 }
 
@@ -159,7 +87,7 @@ static void count_by_name(am_scope *self, int outcome) {
     else PyErr_WriteUnraisable(self->name);
 }
 
-static void close_scope(am_scope *self, PyObject *exception_type) {
+void am_scope_close(am_scope *self, PyObject *exception_type) {
     if (self->state != AM_SCOPE_OPEN) return;
     self->state = AM_SCOPE_CLOSED;
     am_open_scopes--;
@@ -173,169 +101,17 @@ static void close_scope(am_scope *self, PyObject *exception_type) {
     if (self->name != Py_None && self->complete) count_by_name(self, outcome_of(exception_type));
 }
 
-static int resume_scope(am_scope *self) {
+int am_scope_resume(am_scope *self) {
     uint64_t before = am_thread.witnessed;
-    if (am_context_enter(&self->holder) < 0) return -1;
+    am_holder *entered = am_standin_for_entering(self);
+    if (entered == NULL || am_context_enter(entered) < 0) return -1;
     check_witness(before);
     return 0;
 }
 
-static void suspend_scope(am_scope *self) {
+void am_scope_suspend(am_scope *self) {
     uint64_t before = am_thread.witnessed;
-    am_context_leave(&self->holder);
-    if (!self->holder.left_elsewhere) check_witness(before);
-}
-
-/* What `async with` awaits. A real coroutine hands its result over without a StopIteration, which
- * would be a block inside the scope that was just entered. */
-static PyObject *ready(PyObject *value) {
-    am_own_begin();
-    PyObject *coroutine = PyObject_CallOneArg(python.ready, value);
-    am_own_end();
-    return coroutine;
-}
-
-/* The value that entering hands to `as`, and whatever else it needs, is made before the switch. */
-static PyObject *enter(PyObject *object, PyObject *result) {
-    am_scope *self = (am_scope *)object;
-    if (result == NULL) return NULL;
-    am_own_begin();
-    int failed = open_scope(self) < 0;
-    if (!failed && resume_scope(self) < 0) {
-        close_scope(self, NULL);
-        failed = 1;
-    }
-    am_own_end();
-    if (failed) Py_CLEAR(result);
-    return result;
-}
-
-static void leave(PyObject *object, PyObject *exception_type) {
-    am_scope *self = (am_scope *)object;
-    am_own_begin();
-    if (self->state == AM_SCOPE_OPEN) suspend_scope(self);
-    close_scope(self, exception_type);
-    am_own_end();
-}
-
-static PyObject *scope_enter(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return enter(self, Py_NewRef(self));
-}
-
-static PyObject *scope_aenter(PyObject *self, PyObject *unused) {
-    (void)unused;
-    return enter(self, ready(self));
-}
-
-static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 0 ? args[0] : NULL);
-    Py_RETURN_NONE;
-}
-
-static PyObject *scope_aexit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 0 ? args[0] : NULL);
-    return ready(Py_None);
-}
-
-static PyObject *scope_open(PyObject *self, PyObject *unused) {
-    (void)unused;
-    am_own_begin();
-    int failed = open_scope((am_scope *)self) < 0;
-    am_own_end();
-    if (failed) return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *scope_resume(PyObject *self, PyObject *unused) {
-    (void)unused;
-    am_own_begin();
-    int failed = resume_scope((am_scope *)self) < 0;
-    am_own_end();
-    if (failed) return NULL;
-    Py_RETURN_NONE;
-}
-
-static PyObject *scope_suspend(PyObject *self, PyObject *unused) {
-    (void)unused;
-    am_own_begin();
-    suspend_scope((am_scope *)self);
-    am_own_end();
-    Py_RETURN_NONE;
-}
-
-static PyObject *scope_close(PyObject *self, PyObject *exception_type) {
-    am_own_begin();
-    close_scope((am_scope *)self, exception_type);
-    am_own_end();
-    Py_RETURN_NONE;
-}
-
-#define FAST(function) ((PyCFunction)(void (*)(void))(function))
-
-static PyMethodDef scope_methods[] = {
-    {"__enter__", scope_enter, METH_NOARGS, NULL},
-    {"__exit__", FAST(scope_exit), METH_FASTCALL, NULL},
-    {"__aenter__", scope_aenter, METH_NOARGS, NULL},
-    {"__aexit__", FAST(scope_aexit), METH_FASTCALL, NULL},
-    {"_open", scope_open, METH_NOARGS, NULL},
-    {"_resume", scope_resume, METH_NOARGS, NULL},
-    {"_suspend", scope_suspend, METH_NOARGS, NULL},
-    {"_close", scope_close, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-/* A subclass that constructs as we do may be called as we are. */
-static PyObject *scope_init_subclass(PyObject *type, PyObject *unused) {
-    PyTypeObject *subclass = (PyTypeObject *)type;
-    (void)unused;
-    if (subclass->tp_new == scope_new && subclass->tp_init == am_scope_type.tp_init)
-        subclass->tp_vectorcall = scope_vectorcall;
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef scope_class_methods[] = {
-    {"__init_subclass__", scope_init_subclass, METH_CLASS | METH_NOARGS, NULL},
-    {NULL, NULL, 0, NULL},
-};
-
-static PyObject *scope_is_open(PyObject *self, void *unused) {
-    (void)unused;
-    return PyBool_FromLong(((am_scope *)self)->state == AM_SCOPE_OPEN);
-}
-
-static PyObject *scope_is_closed(PyObject *self, void *unused) {
-    (void)unused;
-    return PyBool_FromLong(((am_scope *)self)->state == AM_SCOPE_CLOSED);
-}
-
-static PyGetSetDef scope_getset[] = {
-    {"is_open", scope_is_open, NULL, "Whether the scope was entered and not left yet.", NULL},
-    {"is_closed", scope_is_closed, NULL, "Whether the scope was left: its figures are final.",
-     NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyMemberDef scope_members[] = {
-    {"name", T_OBJECT, offsetof(am_scope, name), READONLY,
-     "The name its figures are aggregated under; None: they are not."},
-    {NULL, 0, 0, 0, NULL},
-};
-
-PyTypeObject am_scope_type = {
-    PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "allocmeter._native.NativeScope",
-    .tp_basicsize = sizeof(am_scope),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-    .tp_new = scope_new,
-    .tp_dealloc = scope_dealloc,
-    .tp_vectorcall = scope_vectorcall,
-    .tp_methods = scope_class_methods,
-    .tp_getset = scope_getset,
-    .tp_members = scope_members,
-};
-
-int am_scope_init(void) {
-    if (PyType_Ready(&am_scope_type) < 0) return -1;
-    return am_own_methods_add(&am_scope_type, scope_methods);
+    am_holder *entered = am_standin_entered(self);
+    am_context_leave(entered);
+    if (!entered->left_elsewhere) check_witness(before);
 }

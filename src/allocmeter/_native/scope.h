@@ -14,8 +14,11 @@ typedef struct {
     int64_t peak_bytes, peak_blocks;
 } am_snapshot;
 
+struct am_standin;
+
 typedef struct {
     am_holder holder; /* first: the variable's values are read as holders */
+    struct am_standin *standin; /* standin.h: NULL, or what is made current in its place */
     PyObject *name;   /* a str, or None: then it is not aggregated */
     PyObject *registry;
     am_snapshot final, final_self; /* as of closing */
@@ -48,8 +51,18 @@ typedef struct {
     PyObject *registry;   /* of scopes that name none */
 } am_callbacks;
 
+extern am_callbacks am_python;
+
 /* Takes references. 0, or -1 with TypeError. */
 int am_scope_bind(const am_callbacks *callbacks);
+
+/* The steps of a scope's life, in own sections: opening and closing it, and in between making it
+ * current here and what was current before current again, as often as need be. -1 with an exception
+ * set, and nothing changed; closing and suspending never fail. */
+int am_scope_open(am_scope *scope);
+int am_scope_resume(am_scope *scope);
+void am_scope_suspend(am_scope *scope);
+void am_scope_close(am_scope *scope, PyObject *exception_type);
 
 /* Settled figures of a node: of the whole subtree, or of the node alone. */
 am_snapshot am_snapshot_total(uint32_t node);

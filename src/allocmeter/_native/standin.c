@@ -1,0 +1,47 @@
+#include "standin.h"
+
+static void standin_dealloc(PyObject *object) {
+    am_standin *self = (am_standin *)object;
+    if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
+    atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    Py_XDECREF(self->holder.previous);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject am_standin_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "allocmeter._native.Standin",
+    .tp_basicsize = sizeof(am_standin),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = standin_dealloc,
+};
+
+int am_standin_init(void) { return PyType_Ready(&am_standin_type); }
+
+am_holder *am_standin_entered(am_scope *scope) {
+    return scope->standin == NULL ? &scope->holder : &scope->standin->holder;
+}
+
+am_holder *am_standin_for_entering(am_scope *scope) {
+    if (!am_standin_entered(scope)->left_elsewhere) return am_standin_entered(scope);
+    am_standin *standin = PyObject_New(am_standin, &am_standin_type);
+    if (standin == NULL) return NULL;
+    standin->holder.previous = NULL;
+    standin->holder.context = NULL;
+    standin->holder.left_elsewhere = 0;
+    standin->holder.node = scope->holder.node;
+    standin->scope = scope;
+    if (standin->holder.node != AM_NONE) am_node_hold(standin->holder.node);
+    atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_standin_abandon(scope);
+    scope->standin = standin;
+    return &standin->holder;
+}
+
+void am_standin_abandon(am_scope *scope) {
+    am_standin *standin = scope->standin;
+    if (standin == NULL) return;
+    scope->standin = NULL;
+    standin->scope = NULL;
+    Py_DECREF(standin);
+}
