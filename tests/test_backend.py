@@ -49,20 +49,20 @@ for use in sys.argv[1:]:
     except BaseException as error:
         errors[use] = f"UNTYPED {error!r}"
 info = allocmeter.backend_info()
-state = [info.available, info.reason, allocmeter.is_installed(), allocmeter.is_tracking()]
+state = [info.available, info.reason, allocmeter.is_installed()]
 print(json.dumps([errors, state]))
 """
 
 
 def reasons(prelude="", **env):
     """Import the package in a child, use all of it, and return the reasons given, one or several."""
-    errors, (available, reason, installed, tracking) = answer_of(
+    errors, (available, reason, installed) = answer_of(
         prelude + TRY_EVERYTHING, *USES, **env
     )
     assert set(errors) == set(USES), "these worked without a library"
     untyped = {use: text for use, text in errors.items() if text.startswith("UNTYPED")}
     assert not untyped
-    assert (available, installed, tracking) == (False, False, False)
+    assert (available, installed) == (False, False)
     return {reason, *errors.values()}
 
 
@@ -81,6 +81,11 @@ def test_a_variable_that_names_no_file_is_named(tmp_path):
     assert "ALLOCMETER_LIBRARY" in reason
     assert "nowhere.so" in reason
     assert "unset it" in reason
+
+
+def test_what_is_not_there_is_neither_installed_nor_tracking(tmp_path):
+    ask = "import allocmeter; print(allocmeter.is_installed(), allocmeter.is_tracking())"
+    assert output_of(ask, ALLOCMETER_LIBRARY=tmp_path / "nowhere.so") == "False False\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"not a library at all", b"\x7fELF" + bytes(100)])

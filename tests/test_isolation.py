@@ -106,9 +106,9 @@ LENGTHS = [(length,) for length in range(300, 3_000)]
 def noisy_work(stop):
     stopped = False
     while not stopped:
-        kept = [(untouched(MIB), untouched(ODD)) for _ in range(10)]
+        kept = untouched(MIB), untouched(ODD)
         del kept
-        stopped = stop.wait(0.0001)
+        stopped = stop.wait(0.001)
 
 
 def quiet_work():
@@ -122,7 +122,7 @@ def quiet_work():
 @pytest.fixture
 def hasty_threads():
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(1e-4)
     yield
     sys.setswitchinterval(interval)
 
@@ -188,7 +188,7 @@ async def assert_isolated(run, neighbours):
 
 @pytest.mark.usefixtures("hasty_threads")
 @pytest.mark.anyio
-@pytest.mark.parametrize("neighbours", [1, 10, 100])
+@pytest.mark.parametrize("neighbours", [1, 10])
 async def test_a_worker_of_anyio_is_not_charged_for_the_workers_beside_it(neighbours):
     run = partial(to_thread.run_sync, limiter=anyio.CapacityLimiter(neighbours + 1))
     await assert_isolated(run, neighbours)
@@ -201,7 +201,7 @@ class TestAsyncio:
 
     @pytest.mark.usefixtures("hasty_threads")
     @pytest.mark.anyio
-    @pytest.mark.parametrize("neighbours", [1, 10, 100])
+    @pytest.mark.parametrize("neighbours", [1, 10])
     async def test_a_worker_of_asyncio_is_not_charged_for_the_workers_beside_it(self, neighbours):
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(neighbours + 1))
         await assert_isolated(asyncio.to_thread, neighbours)
