@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from allocmeter._core import collector, figures, types
 from allocmeter._core.callbacks import classify, ready
-from allocmeter._core.library import find
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, HookError
 
@@ -145,7 +144,7 @@ def backend_info() -> BackendInfo:
                 "python": removed if position == "removed" else "",
                 "native": _NATIVE_REASON,
             },
-            library=find(),
+            library=native._name,  # noqa: SLF001 - the one place that has it
             abi_version=native.am_abi_version(),
             gaps=core.gaps,
             open_scopes=core.open_scopes,

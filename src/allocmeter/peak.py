@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from allocmeter._core.figures import Figures
+    from allocmeter._core.structures import Figures
     from allocmeter._core.types import NativeScope
 
 P = ParamSpec("P")

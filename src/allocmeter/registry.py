@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from contextlib import suppress
-from ctypes import byref, c_int64, c_uint64
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from allocmeter import backend
 from allocmeter._core import types
+from allocmeter._core.figures import read_aggregate, read_buckets, refresh_retained
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeRegistry
 from allocmeter.errors import BackendUnavailableError
@@ -20,32 +19,7 @@ if TYPE_CHECKING:
     from allocmeter.scopes import measure
 
 
-class _Distribution(ctypes.Structure):
-    _fields_ = tuple(
-        (name, c_uint64) for name in ("count", "sum", "min", "max", "p50", "p95", "p99")
-    )
-
-
-class _Aggregate(ctypes.Structure):
-    _fields_ = (
-        ("count", c_uint64),
-        ("errors", c_uint64),
-        ("cancelled", c_uint64),
-        ("retained_bytes", c_int64),
-        ("retained_allocations", c_int64),
-        ("late_bytes_allocated", c_int64),
-        ("bytes_allocated", _Distribution),
-        ("allocations", _Distribution),
-        ("peak_bytes", _Distribution),
-        ("retained", _Distribution),
-    )
-
-
-class _Bucket(ctypes.Structure):
-    _fields_ = (("lower", c_uint64), ("upper", c_uint64), ("count", c_uint64))
-
-
-_BYTES_ALLOCATED = 0
+_BYTES_ALLOCATED = 0  # as in _native/aggregate.h
 
 
 class Registry(NativeRegistry):
@@ -70,9 +44,10 @@ class Registry(NativeRegistry):
 
     def measure(self, name: str) -> measure:
         """Return a new scope that is aggregated here."""
-        from allocmeter.scopes import measure
+        with OWN:
+            from allocmeter.scopes import measure
 
-        return measure(name, registry=self)
+            return measure(name, registry=self)
 
     def __len__(self) -> int:
         return len(self._aggregates)
@@ -92,7 +67,7 @@ class Registry(NativeRegistry):
         with OWN:
             if name not in self._aggregates:
                 raise KeyError(f"no scope named {name!r} has finished; there are {list(self)}")
-            types.native().am_refresh()
+            refresh_retained()
             return _row(name, self._aggregates[name])
 
     def report(self) -> Report:
@@ -100,7 +75,7 @@ class Registry(NativeRegistry):
         from allocmeter.facts import report_of
 
         with OWN:
-            types.native().am_refresh()
+            refresh_retained()
             rows = tuple(_row(name, found) for name, found in self._aggregates.copy().items())
             return report_of(rows)
 
@@ -135,8 +110,7 @@ def default_registry() -> Registry:
 def _row(name: str, aggregate: Any) -> ReportRow:
     from allocmeter.reports import ReportRow
 
-    figures = _Aggregate()
-    types.native().am_aggregate_read(aggregate, byref(figures))
+    figures = read_aggregate(aggregate)
     return ReportRow(
         name=name,
         count=figures.count,
@@ -149,7 +123,7 @@ def _row(name: str, aggregate: Any) -> ReportRow:
         retained_allocations=figures.retained_allocations,
         late_bytes_allocated=figures.late_bytes_allocated,
         retained=_distribution(figures.retained),
-        histogram=_buckets(aggregate, _BYTES_ALLOCATED),
+        histogram=read_buckets(aggregate, _BYTES_ALLOCATED),
     )
 
 
@@ -165,14 +139,6 @@ def _distribution(found: Any) -> Distribution:
         p99=found.p99,
         max=found.max,
     )
-
-
-def _buckets(aggregate: Any, quantity: int) -> tuple[tuple[int, int, int], ...]:
-    read = types.native().am_aggregate_buckets
-    room = read(aggregate, quantity, None, 0)
-    found = (_Bucket * room)()
-    read(aggregate, quantity, byref(found), room)
-    return tuple((bucket.lower, bucket.upper, bucket.count) for bucket in found)
 
 
 with suppress(BackendUnavailableError):  # using it later says what is wrong

@@ -85,7 +85,8 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
         `"python"` is what went through the interpreter's allocators, `"native"` what extension
         modules asked of `malloc` themselves.
         """
-        return {"python": self.stats, "native": None}
+        with OWN:
+            return {"python": self.stats, "native": None}
 
     def __repr__(self) -> str:
         with OWN:

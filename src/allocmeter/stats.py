@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from allocmeter._core.figures import Figures
+    from allocmeter._core.structures import Figures
 
 
 @dataclass(frozen=True, slots=True)

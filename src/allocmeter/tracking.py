@@ -5,6 +5,7 @@ from __future__ import annotations
 from allocmeter._core import types
 from allocmeter._core.own import OWN
 from allocmeter.backend import install
+from allocmeter.errors import BackendUnavailableError
 
 
 def start_tracking() -> None:
@@ -30,6 +31,9 @@ def stop_tracking() -> None:
 
 
 def is_tracking() -> bool:
-    """Whether the process as a whole is being recorded."""
+    """Whether the process as a whole is being recorded; never where the library cannot be used."""
     with OWN:
-        return bool(types.native().am_is_tracking())
+        try:
+            return bool(types.native().am_is_tracking())
+        except BackendUnavailableError:
+            return False

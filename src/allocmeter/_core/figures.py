@@ -1,71 +1,21 @@
-"""Reading figures out of the core. The structures mirror `_native/allocmeter.h`."""
+"""Reading figures out of the core."""
 
 from __future__ import annotations
 
-import ctypes
-from ctypes import byref, c_int64, c_uint64
 from typing import TYPE_CHECKING, Any
 
 from allocmeter._core import types
 from allocmeter.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
+    from allocmeter._core.structures import Aggregate, CoreFigures, Figures
     from allocmeter._core.types import NativeScope
+
+# `structures` needs ctypes, so it is imported where the library is known to be loaded.
 
 NOW, FINAL = 0, 1
 _READ, _NOT_OPENED, _INCOMPLETE = 0, 1, 2
 _ROOT, _OWN, _COLLECTOR = 1, 2, 3  # as in _native/node.h
-
-
-class Figures(ctypes.Structure):
-    """What a scope allocated and freed: counts of blocks and bytes, and high-water marks."""
-
-    _fields_ = (
-        ("allocations", c_int64),
-        ("deallocations", c_int64),
-        ("reallocations", c_int64),
-        ("bytes_allocated", c_int64),
-        ("bytes_deallocated", c_int64),
-        ("peak_bytes", c_int64),
-        ("peak_allocations", c_int64),
-    )
-
-    if TYPE_CHECKING:
-        allocations: int
-        deallocations: int
-        reallocations: int
-        bytes_allocated: int
-        bytes_deallocated: int
-        peak_bytes: int
-        peak_allocations: int
-
-
-class CoreFigures(ctypes.Structure):
-    """What the core says about itself."""
-
-    _fields_ = tuple(
-        (name, c_uint64)
-        for name in (
-            "nodes_in_use",
-            "nodes_made",
-            "open_scopes",
-            "unmeasured_scopes",
-            "ledger_reserved_bytes",
-            "node_table_bytes",
-            "histogram_bytes",
-            "gaps",
-        )
-    )
-
-    if TYPE_CHECKING:
-        nodes_in_use: int
-        nodes_made: int
-        open_scopes: int
-        unmeasured_scopes: int
-        ledger_reserved_bytes: int
-        node_table_bytes: int
-        histogram_bytes: int
-        gaps: int
 
 
 def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False) -> Figures:
@@ -75,8 +25,13 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
         RuntimeError: the scope has not been entered yet.
         BackendUnavailableError: its figures cannot be known; the text says why.
     """
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import Figures
+
     figures = Figures()
-    status = types.native().am_scope_read(scope, moment, exclusive, byref(figures))
+    status = native.am_scope_read(scope, moment, exclusive, byref(figures))
     if status == _READ:
         return figures
     name = f"measure({scope.name!r})" if scope.name is not None else "measure()"
@@ -113,16 +68,56 @@ def read_collector() -> Figures:
 
 
 def _read_node(node: int) -> Figures:
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import Figures
+
     figures = Figures()
-    types.native().am_node_read(node, byref(figures))
+    native.am_node_read(node, byref(figures))
     return figures
 
 
 def read_core() -> CoreFigures:
     """Return what the core says about itself."""
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import CoreFigures
+
     figures = CoreFigures()
-    types.native().am_core_read(byref(figures))
+    native.am_core_read(byref(figures))
     return figures
+
+
+def refresh_retained() -> None:
+    """Bring what names retain up to date for the `read_aggregate` calls that follow."""
+    types.native().am_refresh()
+
+
+def read_aggregate(aggregate: Any) -> Aggregate:
+    """Return what the finished scopes of one name add up to."""
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import Aggregate
+
+    figures = Aggregate()
+    native.am_aggregate_read(aggregate, byref(figures))
+    return figures
+
+
+def read_buckets(aggregate: Any, quantity: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the histogram of a quantity as `(lower, upper, count)`, empty steps left out."""
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import Bucket
+
+    room = native.am_aggregate_buckets(aggregate, quantity, None, 0)
+    found = (Bucket * room)()
+    native.am_aggregate_buckets(aggregate, quantity, byref(found), room)
+    return tuple((bucket.lower, bucket.upper, bucket.count) for bucket in found)
 
 
 def current_scope() -> NativeScope | None:
@@ -143,9 +138,13 @@ class HighWaterMark:
         self._mark: Any = types.native().am_mark_new(scope)
 
     def _read(self, which: int) -> int:
-        out = (c_int64 * 4)()
-        types.native().am_mark_read(self._mark, out)
-        return out[which]
+        native = types.native()
+        from allocmeter._core.structures import MarkFigures
+
+        out = MarkFigures()
+        native.am_mark_read(self._mark, out)
+        figure: int = out[which]
+        return figure
 
     @property
     def live_bytes(self) -> int:

@@ -83,11 +83,13 @@ def load() -> ctypes.PyDLL:
             f"the native library {path} cannot be loaded: {error}. {_REBUILD}"
         ) from error
     _shake_hands(library, path)
-    _declare(library)
     try:
+        _declare(library)
         library.am_init()
-    except (MemoryError, RuntimeError) as error:
-        raise BackendUnavailableError(f"the native library {path} cannot start: {error}") from error
+    except (AttributeError, MemoryError, RuntimeError) as error:
+        raise BackendUnavailableError(
+            f"the native library {path} cannot start: {error}. {_REBUILD}"
+        ) from error
     return library
 
 

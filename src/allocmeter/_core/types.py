@@ -6,14 +6,20 @@ somebody asks for a figure. What the types look like is in `types.pyi`.
 
 from __future__ import annotations
 
-from allocmeter._core import library
 from allocmeter.errors import BackendUnavailableError
 
 _failure: BackendUnavailableError | None = None
 _loaded = None
 
 try:
+    from allocmeter._core import library
+
     _loaded = library.load()
+except ImportError as error:
+    _failure = BackendUnavailableError(
+        f"the native library is loaded with ctypes, which this interpreter lacks ({error}); "
+        "use one that was built with libffi."
+    )
 except BackendUnavailableError as error:
     _failure = error
 
