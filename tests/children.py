@@ -51,3 +51,32 @@ def output_of(code, *arguments, **options):
 def answer_of(code, *arguments, **options):
     """Return the JSON value that `code` prints as its last line."""
     return json.loads(output_of(code, *arguments, **options).splitlines()[-1])
+
+
+# What most children begin with.
+MEASURING = """
+import ctypes, gc, json, logging, sys, threading, time, tracemalloc
+from allocmeter import (
+    AllocationStats, BackendUnavailableError, HookError, LeakDetector, PeakMemoryTracker,
+    backend_info, install, measure, report, start_tracking, uninstall,
+)
+
+def refused(function, *arguments):
+    try:
+        function(*arguments)
+    except (BackendUnavailableError, HookError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "not refused"
+
+def one_block():
+    with measure() as scope:
+        block = bytes(1000)
+    return scope.stats
+
+ONE = AllocationStats(1, 0, 0, 1033, 0)
+"""
+
+
+def measuring(code, *arguments, **options):
+    """Run `code` with the common names imported, and return the JSON value it prints last."""
+    return answer_of(MEASURING + textwrap.dedent(code), *arguments, **options)

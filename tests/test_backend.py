@@ -184,7 +184,7 @@ def test_a_library_found_by_the_variable_is_the_one_that_counts(tmp_path):
     shutil.copy(info.library, path)
     code = """
         from allocmeter import backend_info, measure
-        block = None
+        block = scope = None
         with measure() as scope:
             block = bytes(1000)
         print(backend_info().library, scope.stats.allocations)
@@ -216,7 +216,7 @@ def test_installing_and_uninstalling_twice_change_nothing():
             step()
             info = backend_info()
             readings.append([step.__name__, is_installed(), info.hook_position])
-        block = None
+        block = scope = None
         with measure() as scope:
             block = bytes(1000)
         assert scope.stats.allocations == 1

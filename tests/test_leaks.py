@@ -437,6 +437,18 @@ class TestCheck:
             await LeakDetector.check(fn, iterations=1, warmup=0)
         assert ran == ["object", "method", "method"]
 
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="functions cannot be marked yet")
+    @pytest.mark.anyio
+    async def test_a_function_marked_as_a_coroutine_function_is_awaited(self):
+        ran = []
+
+        async def work():
+            ran.append("work")
+
+        marked = inspect.markcoroutinefunction(lambda *args: work(*args))
+        await LeakDetector.check(marked, iterations=2, warmup=0)
+        assert ran == ["work", "work"]
+
     def test_a_plain_function_that_returns_an_awaitable_is_refused(self):
         async def work(_argument):
             pass
@@ -497,12 +509,14 @@ class TestLeakCheck:
         with pytest.raises(dataclasses.FrozenInstanceError):
             LeakCheck("f", (1,), (1,)).name = "g"
 
+    @settings(deadline=None)
     @given(st.integers(1, 60), st.integers(1, 10**9))
     def test_steady_growth_is_reported_as_it_is(self, iterations, step):
         found = LeakCheck("f", (step,) * iterations, (0,) * iterations)
         assert found.growth_bytes == pytest.approx(step)
         assert found.growth_allocations == 0
 
+    @settings(deadline=None)
     @given(st.integers(2, 60), st.integers(1, 10**9), st.data())
     def test_growing_once_is_no_leak(self, iterations, step, data):
         when = data.draw(st.integers(0, iterations - 1))
@@ -510,6 +524,7 @@ class TestLeakCheck:
         net[when] = step
         assert not LeakCheck("f", tuple(net), (0,) * iterations).has_leaks
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(-(10**6), 10**6), min_size=2, max_size=60))
     def test_live_memory_that_ends_no_higher_is_no_leak(self, net):
         net.append(min(0, -sum(net)))

@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allocmeter import AllocationStats, is_tracking, measure, stop_tracking
+from allocmeter import (
+    AllocationStats,
+    BackendUnavailableError,
+    is_tracking,
+    measure,
+    peak,
+    stop_tracking,
+)
 from allocmeter._core.figures import current_scope
 from allocmeter.peak import MemoryPeak, MemorySample, PeakMemoryTracker
 
@@ -324,16 +331,18 @@ class TestSampler:
             tracker = PeakMemoryTracker(interval=0.001)
             async with measure() as outer:
                 await operation(tracker)
-            assert len(tracker.samples) > 5
+            samples.extend(tracker.samples)
             return outer.stats.allocations - tracker.current.allocations
 
         async def operation(tracker):
             async with tracker:
                 await anyio.sleep(0.05)
 
+        samples = []
         # The coroutine of operation(), and Python's bound __aenter__ and __aexit__. Now and then
         # the event loop's bookkeeping falls into these steps too.
         assert min([await beyond_the_block() for _ in range(5)]) == 3
+        assert len(samples) >= 10
 
     async def test_it_ends_with_the_block(self):
         async with PeakMemoryTracker(interval=0.001) as tracker:
@@ -683,6 +692,21 @@ class TestUse:
         with pytest.raises(RuntimeError, match="keeps the figures"):
             tracker.__enter__()
         assert ONE <= tracker.peak_bytes < TWO
+
+    @pytest.mark.anyio
+    async def test_a_block_that_cannot_be_entered_leaves_no_sampler_behind(self, monkeypatch):
+        class Refusing(measure):
+            def __enter__(self):
+                raise BackendUnavailableError("not today")
+
+        monkeypatch.setattr(peak, "measure", Refusing)
+        sampled = []
+        monkeypatch.setattr(peak, "rss_bytes", lambda: sampled.append(1))
+        with pytest.raises(BackendUnavailableError, match="not today"):
+            async with PeakMemoryTracker(interval=0.001):
+                pass
+        await anyio.sleep(0.02)
+        assert not sampled
 
     @pytest.mark.anyio
     async def test_an_async_block_opens_once_too(self):

@@ -254,7 +254,8 @@ class PeakMemoryTracker:
         try:
             scope.__enter__()
         except BaseException:
-            await sampler.stop()
+            with own_context():
+                await sampler.stop()
             raise
         return self
 

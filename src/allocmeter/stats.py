@@ -102,12 +102,13 @@ class AllocationStats:
         """
         own, is_tracking, read_process = _core()
         with own:
+            figures = read_process()
             if not is_tracking():
                 raise BackendUnavailableError(
                     "process-wide tracking is off, so what the process allocates is unknown; "
                     "call start_tracking() first, or use measure() for a single operation"
                 )
-            return cls.from_figures(read_process())
+            return cls.from_figures(figures)
 
     @staticmethod
     def delta(start: AllocationStats, end: AllocationStats) -> AllocationStats:
