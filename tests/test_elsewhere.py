@@ -138,6 +138,7 @@ async def test_an_async_generator_that_other_tasks_step_through_leaves_no_scope_
     assert scopes[0].is_closed
 
 
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")  # trio's advice
 @pytest.mark.anyio
 async def test_an_async_generator_that_is_dropped_half_way_leaves_no_scope_behind():
     scopes = []

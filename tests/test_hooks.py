@@ -78,7 +78,7 @@ print(json.dumps([
         "opened.__exit__(None, None, None)",
         "refused(getattr, opened, 'stats')",
         "refused(getattr, finished, 'retained_bytes')",
-        "one_block()",
+        "measure().__enter__()",
         "install()",
     ],
 )
@@ -88,7 +88,8 @@ def test_the_removal_is_logged_once_however_it_is_discovered(discover):
         + f"""
 position = backend_info().hook_position
 {discover}
-one_block()
+with measure():
+    pass
 again = one_block() == ONE
 print(json.dumps([records, position, backend_info().hook_position, again]))
 """
@@ -131,13 +132,12 @@ print(json.dumps([
 def test_many_rounds_of_another_tool_need_no_more_layers_than_one():
     exact = measuring("""
 exact = 0
-for round in range(300):
-    tracemalloc.start()
-    one_block()
-    exact += one_block() == ONE
-    tracemalloc.stop()
-    one_block()
-    exact += one_block() == ONE
+for _ in range(300):
+    for switch in (tracemalloc.start, tracemalloc.stop):
+        switch()
+        with measure():
+            pass
+        exact += one_block() == ONE
 print(json.dumps([exact, backend_info().hook_position]))
 """)
     assert exact == [600, "on top"]

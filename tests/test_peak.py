@@ -110,6 +110,7 @@ class TestPeaks:
             await anyio.to_thread.run_sync(bytes, THREE)
         assert 4 * MIB <= tracker.peak_bytes < 8 * MIB
 
+    @pytest.mark.exact
     def test_a_plain_tracker_looks_at_the_current_scope_from_then_on(self):
         kept = [None, None]
         with measure():
@@ -121,6 +122,7 @@ class TestPeaks:
         assert tracker.peak_bytes == TEN + HEADER
         assert not is_tracking()
 
+    @pytest.mark.exact
     def test_peaks_are_never_below_zero_and_net_figures_may_be(self):
         kept = [None]
         with measure():
@@ -203,6 +205,7 @@ class TestReset:
         assert (tracker.peak_bytes, tracker.peak_allocations) == (small, 1)
         assert tracker.current.net_bytes == less
 
+    @pytest.mark.exact
     def test_it_may_be_repeated(self):
         peaks = [None] * 3
         with PeakMemoryTracker() as tracker:
@@ -212,6 +215,7 @@ class TestReset:
                 peaks[i] = tracker.peak_bytes
         assert peaks == [THREE + HEADER, TWO + HEADER, ONE + HEADER]
 
+    @pytest.mark.exact
     def test_peaks_after_it_are_final_too(self):
         with PeakMemoryTracker() as tracker:
             tracker.reset()
@@ -232,6 +236,7 @@ class TestReset:
         assert first.time < 0.3
         assert tracker.samples == (first, second)
 
+    @pytest.mark.exact
     def test_it_moves_the_baseline_of_a_plain_tracker(self):
         kept = [None]
         with measure():
@@ -638,6 +643,7 @@ class TestTrack:
         assert (await tracker.track(Endpoint().method, "!"))[0] == "method!"
         assert (await tracker.track(functools.partial(Endpoint().method, "?")))[0] == "method?"
 
+    @pytest.mark.exact
     def test_each_call_starts_afresh(self):
         tracker = PeakMemoryTracker()
         peaks = [tracker.track(bytes, size)[1].bytes for size in (THREE, ONE, TWO)]
@@ -732,7 +738,7 @@ class TestUse:
 
     @pytest.mark.parametrize("max_samples", [1, 0, -5])
     def test_a_timeline_without_two_ends_is_refused(self, max_samples):
-        with pytest.raises(ValueError, match="at least 2"):
+        with pytest.raises(ValueError, match="2 or more"):
             PeakMemoryTracker(max_samples=max_samples)
 
     @pytest.mark.parametrize("max_samples", [2.0, "10", None, True])

@@ -126,6 +126,10 @@ class TestMallocInUse:
             assert size <= during - before < size + 50_000
             assert size <= during - after < size + 50_000
 
+    def test_without_ctypes_it_is_unknown(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "ctypes", None)
+        assert process_memory().malloc_in_use_bytes is None
+
     def test_an_older_c_library_makes_it_unknown(self, monkeypatch):
         monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
         assert process_memory().malloc_in_use_bytes is None

@@ -13,12 +13,10 @@ Importing installs nothing; the first scope does.
 from typing import TYPE_CHECKING
 
 from allocmeter._version import __version__ as __version__
-from allocmeter.backend import BackendInfo as BackendInfo
 from allocmeter.backend import backend_info as backend_info
 from allocmeter.backend import install as install
 from allocmeter.backend import is_installed as is_installed
 from allocmeter.backend import uninstall as uninstall
-from allocmeter.decorator import measured as measured
 from allocmeter.errors import AllocmeterError as AllocmeterError
 from allocmeter.errors import BackendUnavailableError as BackendUnavailableError
 from allocmeter.errors import HookError as HookError
@@ -28,13 +26,14 @@ from allocmeter.registry import Registry as Registry
 from allocmeter.registry import report as report
 from allocmeter.scopes import detached as detached
 from allocmeter.scopes import measure as measure
-from allocmeter.stats import AllocationStats as AllocationStats
 from allocmeter.tracking import is_tracking as is_tracking
 from allocmeter.tracking import start_tracking as start_tracking
 from allocmeter.tracking import stop_tracking as stop_tracking
 
 if TYPE_CHECKING:
+    from allocmeter.backend_state import BackendInfo as BackendInfo
     from allocmeter.comparison import ProfileComparison as ProfileComparison
+    from allocmeter.decorator import measured as measured
     from allocmeter.histogram import AllocationHistogram as AllocationHistogram
     from allocmeter.histogram import HistogramBucket as HistogramBucket
     from allocmeter.leaks import LeakCheck as LeakCheck
@@ -48,13 +47,16 @@ if TYPE_CHECKING:
     from allocmeter.reports import Distribution as Distribution
     from allocmeter.reports import Report as Report
     from allocmeter.reports import ReportRow as ReportRow
+    from allocmeter.stats import AllocationStats as AllocationStats
     from allocmeter.tracker import AllocationTracker as AllocationTracker
     from allocmeter.verdicts import Verdict as Verdict
     from allocmeter.verdicts import verdict as verdict
 
 # Loaded when first used: importing the package takes what a scope needs, and no more.
 _LATER = {
+    "BackendInfo": "backend_state",
     "ProfileComparison": "comparison",
+    "measured": "decorator",
     "AllocationHistogram": "histogram",
     "HistogramBucket": "histogram",
     "LeakCheck": "leaks",
@@ -68,6 +70,7 @@ _LATER = {
     "Distribution": "reports",
     "Report": "reports",
     "ReportRow": "reports",
+    "AllocationStats": "stats",
     "AllocationTracker": "tracker",
     "Verdict": "verdicts",
     "verdict": "verdicts",

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from allocmeter._core.figures import NOW, current_scope, read_process, read_scope
 from allocmeter._core.own import OWN
+from allocmeter.callables import is_async
+from allocmeter.checks import check_count
 from allocmeter.errors import LeakError
 from allocmeter.scopes import measure
 from allocmeter.stats import AllocationStats
-from allocmeter.tracker import is_coroutine_function
 from allocmeter.tracking import is_tracking, start_tracking, stop_tracking
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ class LeakDetector:
             ValueError: a tolerance is negative.
         """
         with OWN:
-            _check_count("max_bytes", max_bytes, least=0)
-            _check_count("max_allocations", max_allocations, least=0)
+            check_count("max_bytes", max_bytes)
+            check_count("max_allocations", max_allocations)
             delta = self.delta()
             if delta.net_bytes <= max_bytes and delta.net_allocations <= max_allocations:
                 return
@@ -188,8 +189,8 @@ class LeakDetector:
             BaseException: whatever `fn` raised.
         """
         with OWN:
-            _check_count("iterations", iterations, least=1)
-            _check_count("warmup", warmup, least=0)
+            check_count("iterations", iterations, 1)
+            check_count("warmup", warmup)
             repetition = _Repetition(fn, iterations, warmup)
             if is_async(fn):
                 return repetition.run_async()
@@ -356,18 +357,6 @@ def read_stats(scope: NativeScope | None, moment: int = NOW) -> AllocationStats:
     return AllocationStats.from_figures(figures)
 
 
-def is_async(fn: Callable[..., Any]) -> bool:
-    """Tell whether a call of `fn` must be awaited.
-
-    Raises:
-        TypeError: `fn` is a generator function.
-    """
-    from inspect import iscoroutinefunction
-
-    # The second sees what is only marked as a coroutine function.
-    return is_coroutine_function(fn) or iscoroutinefunction(fn)
-
-
 def refuse_awaitable(fn: Callable[..., Any], result: object) -> None:
     """Raise `TypeError` if a plain callable returned work that was not done yet."""
     if not hasattr(type(result), "__await__"):
@@ -392,10 +381,3 @@ def _caller() -> str:
 
     caller, _assertion, _here = extract_stack(limit=3)
     return f"{caller.filename}:{caller.lineno}"
-
-
-def _check_count(name: str, value: object, *, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__} ({value!r})")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")

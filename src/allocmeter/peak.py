@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from allocmeter._core.figures import FINAL, NOW, HighWaterMark, read_scope
 from allocmeter._core.own import OWN, own_context
-from allocmeter.leaks import is_async, observed_scope, read_stats, refuse_awaitable, stop_observing
+from allocmeter.callables import is_async
+from allocmeter.checks import check_count
+from allocmeter.leaks import observed_scope, read_stats, refuse_awaitable, stop_observing
 from allocmeter.process import rss_bytes
 from allocmeter.scopes import measure
 from allocmeter.stats import AllocationStats
@@ -100,7 +102,7 @@ class PeakMemoryTracker:
     def __init__(self, interval: float = 0.01, max_samples: int = 10_000) -> None:
         with OWN:
             self._interval = _checked_interval(interval)
-            self._timeline = _Timeline(_checked_limit(max_samples))
+            self._timeline = _Timeline(check_count("max_samples", max_samples, 2))
             self._entered = False
             self._final: tuple[AllocationStats, MemoryPeak] | None = None
             self._sampler: _Sampler | None = None
@@ -406,15 +408,3 @@ def _checked_interval(interval: object) -> float:
     if not 0 < interval < float("inf"):  # NaN fails every comparison
         raise ValueError(f"interval must be a positive, finite number of seconds, not {interval}")
     return interval
-
-
-def _checked_limit(max_samples: object) -> int:
-    if not isinstance(max_samples, int) or isinstance(max_samples, bool):
-        raise TypeError(
-            f"max_samples must be an int, not {type(max_samples).__name__} ({max_samples!r})"
-        )
-    if max_samples < 2:
-        raise ValueError(
-            f"max_samples must be at least 2, the ends of a timeline, not {max_samples}"
-        )
-    return max_samples

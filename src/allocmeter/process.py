@@ -127,7 +127,10 @@ def _mallinfo2() -> Callable[[], int] | None:
     """Find glibc's `mallinfo2`; the older `mallinfo` overflows at 2 GiB and is not used."""
     if sys.platform != "linux":
         return None
-    import ctypes
+    try:
+        import ctypes
+    except ImportError:  # an interpreter built without libffi
+        return None
 
     class Mallinfo2(ctypes.Structure):
         # The order is glibc's <malloc.h>; every member is a size_t.
@@ -164,13 +167,9 @@ def _mallinfo2() -> Callable[[], int] | None:
 
 def _python_live_bytes() -> int | None:
     from allocmeter._core.figures import read_process
-    from allocmeter.errors import BackendUnavailableError
     from allocmeter.tracking import is_tracking
 
-    try:
-        if not is_tracking():
-            return None
-        figures = read_process()
-    except BackendUnavailableError:
+    if not is_tracking():
         return None
+    figures = read_process()
     return figures.bytes_allocated - figures.bytes_deallocated

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from allocmeter._core.figures import FINAL, NOW, read_scope
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeAnchor, NativeScope
-from allocmeter.stats import AllocationStats
+
+if TYPE_CHECKING:
+    from allocmeter._core.structures import Figures
+    from allocmeter.stats import AllocationStats
 
 
 class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measure()`
@@ -34,13 +39,13 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
     def stats(self) -> AllocationStats:
         """What the scope and everything nested in it did; final once it is closed."""
         with OWN:
-            return AllocationStats.from_figures(read_scope(self, FINAL))
+            return _stats(read_scope(self, FINAL))
 
     @property
     def self_stats(self) -> AllocationStats:
         """The same without nested scopes (child tasks that opened none are included)."""
         with OWN:
-            return AllocationStats.from_figures(read_scope(self, FINAL, exclusive=True))
+            return _stats(read_scope(self, FINAL, exclusive=True))
 
     @property
     def peak_bytes(self) -> int:
@@ -76,8 +81,8 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
         left behind are freed here. All zero while the scope is open.
         """
         with OWN:
-            final = AllocationStats.from_figures(read_scope(self, FINAL))
-            return AllocationStats.from_figures(read_scope(self, NOW)) - final
+            final = _stats(read_scope(self, FINAL))
+            return _stats(read_scope(self, NOW)) - final
 
     def by_domain(self) -> dict[str, AllocationStats | None]:
         """Return `stats` for each allocator domain; `None` for one that cannot be seen.
@@ -92,6 +97,13 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
         with OWN:
             state = "open" if self.is_open else "closed" if self.is_closed else "not entered"
             return f"<measure {self.name!r} {state}>"
+
+
+def _stats(figures: Figures) -> AllocationStats:
+    # Imported when the first figure is read: dataclasses take long to import.
+    from allocmeter.stats import AllocationStats
+
+    return AllocationStats.from_figures(figures)
 
 
 class detached(NativeAnchor):  # noqa: N801 - reads as an adjective in `with detached()`

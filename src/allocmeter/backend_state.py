@@ -1,0 +1,51 @@
+"""How the backend stands, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+HookPosition = Literal["not installed", "on top", "wrapped", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendInfo:
+    """How the backend stands.
+
+    Attributes:
+        available: whether the native library is loaded and can count.
+        reason: why not, if it is not; otherwise empty.
+        hook_position: `"on top"` and `"wrapped"` (another tool's hook passes calls on to ours)
+            both count exactly; `"removed"` means that another tool took ours away.
+        domains: for each domain of allocators, an empty text if it is seen, or why it is not.
+        library: path of the native library, `None` if there is none.
+        abi_version: of the contract between library and package.
+        gaps: how often blocks may have gone by unseen, as hooks were removed.
+        open_scopes: scopes entered and not left.
+        scopes_kept: scopes that are open, or closed with memory still alive.
+        unmeasured_scopes: scopes that found the core's table full, and have no figures.
+        own_bytes: bytes the library holds for itself on the Python heap.
+        own_table_bytes: bytes of the core's tables in use, on top of that.
+        finalizers_apart: whether what finalizers allocate while the garbage collector runs is told
+            from what the task does that triggered it.
+        finalizer_bytes_allocated: bytes they have allocated.
+    """
+
+    available: bool
+    reason: str
+    hook_position: HookPosition
+    domains: dict[str, str]
+    library: str | None
+    abi_version: int
+    gaps: int
+    open_scopes: int
+    scopes_kept: int
+    unmeasured_scopes: int
+    own_bytes: int
+    own_table_bytes: int
+    finalizers_apart: bool
+    finalizer_bytes_allocated: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
