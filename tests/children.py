@@ -61,6 +61,8 @@ from allocmeter import (
     backend_info, install, measure, report, start_tracking, uninstall,
 )
 
+logging.getLogger("allocmeter").addHandler(logging.NullHandler())  # not on stderr
+
 def refused(function, *arguments):
     try:
         function(*arguments)

@@ -168,8 +168,12 @@ print(json.dumps([figures.to_dict(), one_block() == ONE]))
         assert figures["bytes_allocated"] < 1_000_000
         assert exact
 
+    @pytest.mark.skipif(
+        sys.version_info < (3, 12),
+        reason="3.11 gets stuck when interpreters that share its lock compete for it",
+    )
     def test_they_run_in_threads_beside_scopes_without_a_crash(self):
-        exact, process = measuring(
+        exact, scopes = measuring(
             INTERPRETERS
             + """
 more = [interpreters.create() for _ in range(3)]
@@ -188,13 +192,12 @@ while any(thread.is_alive() for thread in threads):
     exact.append(one_block() == ONE)
 for each in [other, *more]:
     interpreters.destroy(each)
-gc.collect()
 exact.append(one_block() == ONE)
 print(json.dumps([all(exact), len(exact)]))
 """
         )
         assert exact
-        assert process > 0
+        assert scopes > 10
 
     def test_the_package_can_be_imported_there_and_says_that_it_cannot_measure(self):
         measuring(
@@ -250,8 +253,8 @@ for _ in range(50):
         pthread.pthread_create(ctypes.byref(thread), None, each, None)
         pthread.pthread_join(thread, None)
 wrong = [str(scope.stats) for scope in opened if scope.stats.bytes_allocated > 100_000]
-late = [str(scope.late_stats) for scope in opened if scope.late_stats != AllocationStats()]
-print(json.dumps([len(states) - len(set(states)), wrong + late]))
+wrong += [str(scope.late_stats) for scope in opened if scope.late_stats.allocations]
+print(json.dumps([len(states) - len(set(states)), wrong]))
 """
     )
     assert reused > 0, "the hazard did not arise"
@@ -289,11 +292,10 @@ def run(name, size):
     with measure(name) as scope:
         scopes[name] = scope
         for _ in range(ROUNDS):
-            kept.append(bytes(size))
+            kept[next(places)] = bytes(size)
             hub.switch()
 
-kept, scopes, hub = [None] * 1000, {}, greenlet.getcurrent()
-kept.clear()
+kept, places, scopes, hub = [None] * 250, iter(range(250)), {}, greenlet.getcurrent()
 workers = []
 for index in range(1, 6):
     worker = greenlet.greenlet(run)

@@ -8,6 +8,7 @@ else is going on: asyncio grows its queue of ready handles (528 bytes) or its ta
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +124,9 @@ def quiet_work():
 def hasty_threads():
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
+    gc.disable()  # it would run in whichever thread is the next to allocate
     yield
+    gc.enable()
     sys.setswitchinterval(interval)
 
 

@@ -229,6 +229,7 @@ class TestReset:
         with PeakMemoryTracker(max_samples=2) as tracker:
             for _ in range(50):
                 tracker.sample()
+            tracker.reset()
             time.sleep(0.3)
             tracker.reset()
             first = tracker.sample()

@@ -109,7 +109,7 @@ async def _await_call(
     try:
         coroutine = fn(*args, **kwargs)
     except BaseException as error:
-        scope._close(type(error))
+        scope._close(error)
         with OWN:
             account.settle(scope, None, error)
         raise

@@ -165,8 +165,9 @@ class _Outlet:
         item, self.item = self.item, None
         return item
 
-    def end(self, error: type[BaseException] | None = None) -> None:
-        self.scope.__exit__(None if error is GeneratorExit else error, None, None)
+    def end(self, error: BaseException | None = None) -> None:
+        self.scope._suspend()
+        self.scope._close(None if isinstance(error, GeneratorExit) else error)
 
     def __del__(self) -> None:
         # A generator that goes on after GeneratorExit is discarded without another word to it.
@@ -194,7 +195,7 @@ def _generator_function(function: Any, name: str, registry: Registry | None) -> 
                 result = exhausted.value
                 break
             except BaseException as error:
-                outlet.end(type(error))
+                outlet.end(error)
                 raise
             finally:
                 argument = None  # an exception thrown in would form a cycle with this frame
@@ -236,7 +237,7 @@ def _async_generator_function(function: Any, name: str, registry: Registry | Non
                 suspend()
                 break
             except BaseException as error:
-                outlet.end(type(error))
+                outlet.end(error)
                 raise
             finally:
                 step = None

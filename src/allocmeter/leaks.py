@@ -102,9 +102,9 @@ class LeakDetector:
                 return
             raise LeakError(
                 f"memory leak in {self._subject()}, found at {_caller()}: "
-                f"{delta.net_allocations} blocks and {delta.net_bytes} bytes are still alive, "
-                f"tolerated were {max_allocations} and {max_bytes}. "
-                "Drop what refers to them, or tolerate them if they are meant to stay.",
+                f"net blocks {delta.net_allocations} (tolerated {max_allocations}), "
+                f"net bytes {delta.net_bytes} (tolerated {max_bytes}). "
+                "Drop what still refers to them, or tolerate them if they are meant to stay.",
                 allocations=delta.net_allocations,
                 bytes=delta.net_bytes,
                 name=self.name,

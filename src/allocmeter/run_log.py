@@ -56,11 +56,11 @@ class RunLog:
 
     def settle(self, scope: measure, result: T, error: BaseException | None) -> T:
         """Store the run of a measured call: this is the account of `call_measured`."""
-        self.store(scope, None if error is None else type(error))
+        self.store(scope, error)
         return result
 
-    def store(self, scope: measure, error: type[BaseException] | None) -> None:
-        """Store the run of a closed scope that was left by an exception of this type, if any."""
+    def store(self, scope: measure, error: BaseException | None) -> None:
+        """Store the run of a closed scope that was left by this exception, if any."""
         outcome = SUCCEEDED if error is None else classify(error)
         measurement = Measurement(scope.stats, scope.peak_bytes, scope.peak_allocations)
         with self._lock:
@@ -124,7 +124,7 @@ class ProfiledBlock:
     ) -> None:
         self._scope.__exit__(exc_type, exc, traceback)
         with OWN:
-            self._log.store(self._scope, exc_type)
+            self._log.store(self._scope, exc)
 
     def __aenter__(self) -> Awaitable[measure]:
         return self._scope.__aenter__()
@@ -137,5 +137,5 @@ class ProfiledBlock:
     ) -> Awaitable[None]:
         left = self._scope.__aexit__(exc_type, exc, traceback)
         with OWN:
-            self._log.store(self._scope, exc_type)
+            self._log.store(self._scope, exc)
         return left

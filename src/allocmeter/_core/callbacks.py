@@ -14,19 +14,26 @@ _Value = TypeVar("_Value")
 _CANCELLATIONS = (("asyncio", "CancelledError"), ("trio", "Cancelled"))
 
 
-def classify(exception_type: type[BaseException]) -> int:
-    """Return whether an exception of this type means failure or cancellation.
+def classify(error: BaseException) -> int:
+    """Return whether leaving by this exception means failure or cancellation.
 
     A coroutine or generator that is closed in the middle (`GeneratorExit`) was stopped from
-    outside, as a cancelled task is.
+    outside, as a cancelled task is. A group is a cancellation if it holds nothing else: trio's
+    nurseries wrap the cancellation of their children in one.
     """
-    if issubclass(exception_type, GeneratorExit):
-        return CANCELLED
-    for module, name in _CANCELLATIONS:
-        cancellation = getattr(sys.modules.get(module), name, None)
-        if cancellation is not None and issubclass(exception_type, cancellation):
-            return CANCELLED
-    return FAILED
+    if isinstance(error, BaseExceptionGroup):
+        members: tuple[BaseException, ...] = error.exceptions
+        return max((classify(member) for member in members), key=_is_failure)
+    return CANCELLED if isinstance(error, (GeneratorExit, *_cancellations())) else FAILED
+
+
+def _is_failure(outcome: int) -> bool:
+    return outcome == FAILED
+
+
+def _cancellations() -> list[type[BaseException]]:
+    found = (getattr(sys.modules.get(module), name, None) for module, name in _CANCELLATIONS)
+    return [cancellation for cancellation in found if cancellation is not None]
 
 
 async def ready(value: _Value) -> _Value:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 # `structures` needs ctypes, so it is imported where the library is known to be loaded.
 
 NOW, FINAL = 0, 1
+_GAP = (
+    "the allocator hooks were removed, by uninstall() or by another tool such as "
+    "tracemalloc.stop(), while they were needed. Start such tools before the first scope, or leave "
+    "them running"
+)
 _READ, _NOT_OPENED, _INCOMPLETE = 0, 1, 2
 _ROOT, _OWN, _COLLECTOR = 1, 2, 3  # as in _native/node.h
 
@@ -41,11 +46,7 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
             "`with` or `async with` first"
         )
     if status == _INCOMPLETE:
-        raise BackendUnavailableError(
-            f"the figures of {name} are incomplete: the allocator hooks were removed, by "
-            "uninstall() or by another tool such as tracemalloc.stop(), while they were needed. "
-            "Start such tools before the first scope, or leave them running"
-        )
+        raise BackendUnavailableError(f"the figures of {name} are incomplete: {_GAP}")
     raise BackendUnavailableError(
         f"{name} was not measured: too many scopes were open or still held memory when it was "
         "entered; backend_info() tells how many"
@@ -74,7 +75,11 @@ def _read_node(node: int) -> Figures:
     from allocmeter._core.structures import Figures
 
     figures = Figures()
-    native.am_node_read(node, byref(figures))
+    if native.am_node_read(node, byref(figures)) == _INCOMPLETE:
+        raise BackendUnavailableError(
+            "the figures of the process are incomplete: " + _GAP + ". To go on from here, call "
+            "start_tracking() again"
+        )
     return figures
 
 
@@ -142,7 +147,8 @@ class HighWaterMark:
         from allocmeter._core.structures import MarkFigures
 
         out = MarkFigures()
-        native.am_mark_read(self._mark, out)
+        if native.am_mark_read(self._mark, out) == _INCOMPLETE:
+            raise BackendUnavailableError(f"this high-water mark is incomplete: {_GAP}")
         figure: int = out[which]
         return figure
 

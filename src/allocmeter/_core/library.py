@@ -134,6 +134,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_track": (c_int, [c_int]),
         "am_is_tracking": (c_int, []),
         "am_scope_read": (c_int, [py_object, c_int, c_int, pointer]),
+        "am_node_read": (c_int, [c_uint32, pointer]),
         "am_current_scope": (py_object, []),
         "am_mark_new": (py_object, [py_object]),
         "am_mark_read": (c_int, [py_object, POINTER(c_int64)]),
@@ -145,7 +146,6 @@ def _declare(library: ctypes.PyDLL) -> None:
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
     procedures: dict[str, list[type]] = {
-        "am_node_read": [c_uint32, pointer],
         "am_collector_forget": [],
         "am_refresh": [],
         "am_core_read": [pointer],

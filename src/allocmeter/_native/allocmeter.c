@@ -56,7 +56,10 @@ PyObject *am_collector_callback(void) { return am_collector_callback_new(); }
 int am_collector_check(void) { return am_collector_verify(); }
 void am_collector_forget(void) { am_collector_ignore(); }
 
+static unsigned gaps_when_tracked;
+
 int am_track(int on) {
+    if (on) gaps_when_tracked = am_hooks_gaps;
     uint32_t before = atomic_load_explicit(&am_tracking, memory_order_relaxed);
     if (before == (on != 0)) return (int)before;
     atomic_store_explicit(&am_tracking, on != 0, memory_order_relaxed);
@@ -79,14 +82,8 @@ static void put_figures(am_snapshot snapshot, am_figures *out) {
     };
 }
 
-static int is_scope(PyObject *object) {
-    if (PyObject_TypeCheck(object, &am_scope_type)) return 1;
-    PyErr_Format(PyExc_TypeError, "not a scope: %.100s", Py_TYPE(object)->tp_name);
-    return 0;
-}
-
 int am_scope_read(PyObject *object, int moment, int self, am_figures *out) {
-    if (!is_scope(object)) return -1;
+    if (!am_is_scope(object)) return -1;
     const am_scope *scope = (const am_scope *)object;
     if (scope->state == AM_SCOPE_NEW) return AM_NOT_OPENED;
     uint32_t node = scope->holder.node;
@@ -96,16 +93,17 @@ int am_scope_read(PyObject *object, int moment, int self, am_figures *out) {
         put_figures(self ? scope->final_self : scope->final, out);
         return AM_READ;
     }
-    if (am_position() == AM_REMOVED) am_hooks_lost();
-    if (scope->gaps != am_hooks_gaps) return AM_INCOMPLETE;
+    if (scope->gaps != am_gaps_now()) return AM_INCOMPLETE;
     am_settle();
     put_figures(self ? am_snapshot_self(node) : am_snapshot_total(node), out);
     return AM_READ;
 }
 
-void am_node_read(uint32_t node, am_figures *out) {
+int am_node_read(uint32_t node, am_figures *out) {
     am_settle();
     put_figures(am_snapshot_total(node), out);
+    int complete = node != AM_ROOT || !am_is_tracking() || gaps_when_tracked == am_gaps_now();
+    return complete ? AM_READ : AM_INCOMPLETE;
 }
 
 PyObject *am_current_scope(void) {
@@ -116,54 +114,6 @@ PyObject *am_current_scope(void) {
         holder = (PyObject *)((am_standin *)holder)->scope;
     if (holder == NULL || !PyObject_TypeCheck(holder, &am_scope_type)) Py_RETURN_NONE;
     return Py_NewRef(holder);
-}
-
-#define MARK_NAME "allocmeter.mark"
-
-static void mark_free(PyObject *capsule) {
-    am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
-    am_mark_remove(mark);
-    PyMem_Free(mark);
-}
-
-PyObject *am_mark_new(PyObject *scope) {
-    uint32_t node = AM_ROOT;
-    if (scope != Py_None) {
-        if (!is_scope(scope)) return NULL;
-        node = ((am_scope *)scope)->holder.node;
-        if (node == AM_NONE) {
-            PyErr_SetString(PyExc_RuntimeError, "this scope has no figures to mark");
-            return NULL;
-        }
-    }
-    am_mark *mark = PyMem_Calloc(1, sizeof *mark);
-    if (mark == NULL) return PyErr_NoMemory();
-    PyObject *capsule = PyCapsule_New(mark, MARK_NAME, NULL);
-    if (capsule == NULL) {
-        PyMem_Free(mark);
-        return NULL;
-    }
-    mark->node = node;
-    am_mark_add(mark);
-    PyCapsule_SetDestructor(capsule, mark_free);
-    return capsule;
-}
-
-int am_mark_read(PyObject *capsule, int64_t out[4]) {
-    const am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
-    if (mark == NULL) return -1;
-    am_settle();
-    const am_counts *total = &am_nodes[mark->node].total;
-    out[0] = total->live_bytes, out[1] = total->live_blocks;
-    out[2] = mark->peak_bytes, out[3] = mark->peak_blocks;
-    return 0;
-}
-
-int am_mark_reset(PyObject *capsule) {
-    am_mark *mark = PyCapsule_GetPointer(capsule, MARK_NAME);
-    if (mark == NULL) return -1;
-    am_mark_set(mark);
-    return 0;
 }
 
 void am_refresh(void) { am_aggregates_refresh(); }

@@ -95,7 +95,8 @@ AM_API PyObject *am_collector_callback(void);
 AM_API int am_collector_check(void);
 AM_API void am_collector_forget(void);
 
-/* Whether code outside every scope is recorded; returns what it was before. */
+/* Whether code outside every scope is recorded; returns what it was before. Turning it on again
+ * accepts that blocks may have gone by unseen until now. */
 AM_API int am_track(int on);
 AM_API int am_is_tracking(void);
 
@@ -105,14 +106,16 @@ AM_API int am_is_tracking(void);
  * AM_READ and so on; -1 with TypeError when it is not a scope. */
 AM_API int am_scope_read(PyObject *scope, int moment, int self, am_figures *out);
 
-/* Figures of a permanent node (node.h: AM_ROOT, AM_OWN, AM_GC). */
-AM_API void am_node_read(uint32_t node, am_figures *out);
+/* Figures of a permanent node (node.h: AM_ROOT, AM_OWN, AM_GC): AM_READ, or AM_INCOMPLETE for the
+ * root if blocks went by unseen since am_track(1) was last called. */
+AM_API int am_node_read(uint32_t node, am_figures *out);
 
 /* The scope that is current here, a new reference; None outside every scope. */
 AM_API PyObject *am_current_scope(void);
 
 /* A high-water mark on a scope (None: on the process), starting at what is alive there now; a
- * capsule. Reading gives live bytes, live blocks, peak bytes, peak blocks. */
+ * capsule. Reading gives live bytes, live blocks, peak bytes, peak blocks, and answers AM_READ, or
+ * AM_INCOMPLETE if blocks went by unseen since the mark was made or reset; -1 with an exception. */
 AM_API PyObject *am_mark_new(PyObject *scope);
 AM_API int am_mark_read(PyObject *mark, int64_t out[4]);
 AM_API int am_mark_reset(PyObject *mark);

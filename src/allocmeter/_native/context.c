@@ -35,9 +35,27 @@ static am_holder *effective(am_holder *holder, const PyObject *context) {
     return holder;
 }
 
+/* Looking the variable up may compare it with another one of the same hash, and a comparison counts
+ * as a call: it must not fail because the program is near its recursion limit. */
+#if PY_VERSION_HEX < 0x030C0000
+#define CALLS_LEFT recursion_remaining
+#elif PY_VERSION_HEX < 0x030E0000
+#define CALLS_LEFT c_recursion_remaining
+#endif
+#define SPARE_CALLS 20
+
 static am_holder *variable_value(void) {
     PyObject *value = NULL;
-    if (PyContextVar_Get(variable, NULL, &value) < 0 || value == NULL) return NULL;
+#ifdef CALLS_LEFT
+    PyThreadState *state = PyThreadState_Get();
+    state->CALLS_LEFT += SPARE_CALLS;
+#endif
+    int failed = PyContextVar_Get(variable, NULL, &value) < 0;
+#ifdef CALLS_LEFT
+    state->CALLS_LEFT -= SPARE_CALLS;
+#endif
+    if (failed) PyErr_Clear();
+    if (value == NULL) return NULL;
     Py_DECREF(value); /* the context keeps it */
     return value == Py_None ? NULL : (am_holder *)value;
 }
@@ -70,11 +88,17 @@ uint32_t am_resolve(const PyThreadState *state, int *exclusive) {
     return thread->node;
 }
 
+/* Sets the variable: 0, or -1 with an exception set and the old value in place. Without memory for
+ * the token, CPython reports a failure and has set the variable all the same. */
 static int variable_set(PyObject *value) {
     PyObject *token = PyContextVar_Set(variable, value);
     am_thread.state = AM_NO_STATE;
-    if (token == NULL) return -1;
-    Py_DECREF(token);
+    if (token != NULL) {
+        Py_DECREF(token);
+        return 0;
+    }
+    if (variable_value() != (value == Py_None ? NULL : (am_holder *)value)) return -1;
+    PyErr_Clear();
     return 0;
 }
 

@@ -4,13 +4,21 @@
 typedef struct {
     PyObject_HEAD
     PyMethodDef *method;
+    PyTypeObject *owner; /* the static type that has it */
 } own_method_t;
 
 static PyObject *own_method_bind(PyObject *self, PyObject *object, PyObject *type) {
     (void)type;
+    own_method_t *descriptor = (own_method_t *)self;
     if (object == NULL) return Py_NewRef(self);
+    if (!PyObject_TypeCheck(object, descriptor->owner)) {
+        PyErr_Format(PyExc_TypeError, "%s needs a %s object, not %.100s",
+                     descriptor->method->ml_name, descriptor->owner->tp_name,
+                     Py_TYPE(object)->tp_name);
+        return NULL;
+    }
     am_own_begin();
-    PyObject *bound = PyCFunction_New(((own_method_t *)self)->method, object);
+    PyObject *bound = PyCFunction_New(descriptor->method, object);
     am_own_end();
     return bound;
 }
@@ -22,9 +30,10 @@ static PyObject *own_method_call(PyObject *self, PyObject *args, PyObject *kwarg
         return NULL;
     }
     PyObject *bound = own_method_bind(self, PyTuple_GET_ITEM(args, 0), NULL);
+    if (bound == NULL) return NULL;
     PyObject *rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
-    PyObject *result = bound && rest ? PyObject_Call(bound, rest, kwargs) : NULL;
-    Py_XDECREF(bound);
+    PyObject *result = rest != NULL ? PyObject_Call(bound, rest, kwargs) : NULL;
+    Py_DECREF(bound);
     Py_XDECREF(rest);
     return result;
 }
@@ -62,6 +71,7 @@ int am_own_methods_add(PyTypeObject *type, PyMethodDef *methods) {
         own_method_t *descriptor = PyObject_New(own_method_t, &own_method_type);
         if (descriptor == NULL) return -1;
         descriptor->method = method;
+        descriptor->owner = type;
         int failed =
             PyDict_SetItemString(type->tp_dict, method->ml_name, (PyObject *)descriptor);
         Py_DECREF(descriptor);

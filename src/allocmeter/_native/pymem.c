@@ -19,6 +19,7 @@ static const layer_t *_Atomic layer; /* the one in use */
 
 unsigned am_hooks_gaps;
 int am_hooks_wanted;
+void (*am_hooks_on_loss)(void);
 
 static inline void charge(uint32_t node, int64_t size, int exclusive) {
     if (AM_LIKELY(exclusive)) am_charge(node, size);
@@ -178,7 +179,7 @@ static const layer_t *layer_found(void) {
 int am_hooks_install(void) {
     int position = am_hooks_position();
     if (position == AM_ON_TOP || position == AM_WRAPPED) return 0;
-    if (position == AM_REMOVED) am_hooks_lost();
+    if (position == AM_REMOVED) am_hooks_lose();
     const layer_t *below = layer_found();
     if (below == NULL) return -1;
     atomic_store_explicit(&layer, below, memory_order_release);
@@ -204,7 +205,13 @@ int am_hooks_uninstall(void) {
     return 0;
 }
 
-void am_hooks_lost(void) {
+void am_hooks_lose(void) {
     am_hooks_wanted = 0;
     am_hooks_gaps++;
+    if (am_hooks_on_loss != NULL) am_hooks_on_loss();
+}
+
+unsigned am_gaps_now(void) {
+    if (am_hooks_position() == AM_REMOVED) am_hooks_lose();
+    return am_hooks_gaps;
 }

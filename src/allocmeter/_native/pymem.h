@@ -29,8 +29,12 @@ int am_hooks_position(void);
  * know its figures. */
 extern unsigned am_hooks_gaps;
 
-/* Notes that the hooks were found to be unreachable. */
-void am_hooks_lost(void);
+/* The same, after a look at whether the hooks are still reached. */
+unsigned am_gaps_now(void);
+
+/* Notes that the hooks were found to be unreachable, and calls am_hooks_on_loss, if set. */
+void am_hooks_lose(void);
+extern void (*am_hooks_on_loss)(void);
 
 /* Whether the hooks were put in place and not taken away by us. */
 extern int am_hooks_wanted;

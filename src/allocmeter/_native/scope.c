@@ -9,19 +9,6 @@ uint32_t am_open_scopes;
 uint64_t am_unmeasured_scopes;
 am_callbacks am_python;
 
-int am_scope_bind(const am_callbacks *callbacks) {
-    if (!PyObject_TypeCheck(callbacks->registry, &am_registry_type)) {
-        PyErr_SetString(PyExc_TypeError, "the registry must be a Registry");
-        return -1;
-    }
-    Py_XSETREF(am_python.install, Py_NewRef(callbacks->install));
-    Py_XSETREF(am_python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
-    Py_XSETREF(am_python.classify, Py_NewRef(callbacks->classify));
-    Py_XSETREF(am_python.ready, Py_NewRef(callbacks->ready));
-    Py_XSETREF(am_python.registry, Py_NewRef(callbacks->registry));
-    return 0;
-}
-
 am_snapshot am_snapshot_total(uint32_t index) {
     const am_node *node = &am_nodes[index];
     return (am_snapshot){node->total, node->mark.peak_bytes, node->mark.peak_blocks};
@@ -32,17 +19,38 @@ am_snapshot am_snapshot_self(uint32_t index) {
 }
 
 /* An exception of ours must not reach the measured program. */
-static void call_quietly(PyObject *callable) {
-    PyObject *result = PyObject_CallNoArgs(callable);
-    if (result == NULL) PyErr_WriteUnraisable(callable);
+static void report_lost_hooks(void) {
+    PyObject *result = PyObject_CallNoArgs(am_python.hooks_lost);
+    if (result == NULL) PyErr_WriteUnraisable(am_python.hooks_lost);
     Py_XDECREF(result);
 }
 
-/* Every own section that sets the variable allocates, so hooks in place have seen it. */
-static void check_witness(uint64_t before) {
-    if (!am_hooks_wanted || am_thread.witnessed != before) return;
-    am_hooks_lost();
-    call_quietly(am_python.hooks_lost);
+int am_scope_bind(const am_callbacks *callbacks) {
+    if (!PyObject_TypeCheck(callbacks->registry, &am_registry_type)) {
+        PyErr_SetString(PyExc_TypeError, "the registry must be a Registry");
+        return -1;
+    }
+    Py_XSETREF(am_python.install, Py_NewRef(callbacks->install));
+    Py_XSETREF(am_python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
+    Py_XSETREF(am_python.classify, Py_NewRef(callbacks->classify));
+    Py_XSETREF(am_python.ready, Py_NewRef(callbacks->ready));
+    Py_XSETREF(am_python.registry, Py_NewRef(callbacks->registry));
+    am_hooks_on_loss = report_lost_hooks;
+    return 0;
+}
+
+/* Every own section that sets the variable allocates, so hooks in place have seen it. Whether they
+ * had not. */
+static int lost_since(uint64_t witnessed) {
+    if (!am_hooks_wanted || am_thread.witnessed != witnessed) return 0;
+    am_hooks_lose();
+    return 1;
+}
+
+static int install(void) {
+    PyObject *done = PyObject_CallNoArgs(am_python.install);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
 }
 
 int am_scope_open(am_scope *self) {
@@ -55,28 +63,26 @@ int am_scope_open(am_scope *self) {
                               "measure(...) anew for each scope");
         return -1;
     }
-    if (!am_hooks_wanted) {
-        PyObject *done = PyObject_CallNoArgs(am_python.install);
-        if (done == NULL) return -1;
-        Py_DECREF(done);
-    }
+    if (!am_hooks_wanted && install() < 0) return -1;
     const am_holder *around = am_context_holder();
     uint32_t parent = around == NULL ? AM_ROOT : around->node;
     self->holder.node = am_node_open(parent == AM_NONE ? AM_ROOT : parent);
     if (self->holder.node == AM_NONE) am_unmeasured_scopes++;
     self->gaps = am_hooks_gaps;
+    self->fresh = 1;
     self->state = AM_SCOPE_OPEN;
     am_open_scopes++;
     atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
     return 0;
 }
 
-static int outcome_of(PyObject *exception_type) {
-    if (exception_type == NULL || exception_type == Py_None) return AM_SUCCEEDED;
-    PyObject *result = PyObject_CallOneArg(am_python.classify, exception_type);
+static int outcome_of(PyObject *exception) {
+    if (exception == NULL || exception == Py_None) return AM_SUCCEEDED;
+    if (!PyExceptionInstance_Check(exception)) return AM_FAILED;
+    PyObject *result = PyObject_CallOneArg(am_python.classify, exception);
     long outcome = result == NULL ? -1 : PyLong_AsLong(result);
     Py_XDECREF(result);
-    if (outcome >= AM_SUCCEEDED && outcome <= AM_CANCELLED) return (int)outcome;
+    if (outcome == AM_FAILED || outcome == AM_CANCELLED) return (int)outcome;
     PyErr_WriteUnraisable(am_python.classify);
     return AM_FAILED;
 }
@@ -87,8 +93,7 @@ static void count_by_name(am_scope *self, int outcome) {
     else PyErr_WriteUnraisable(self->name);
 }
 
-void am_scope_close(am_scope *self, PyObject *exception_type) {
-    if (self->state != AM_SCOPE_OPEN) return;
+static void finish(am_scope *self) {
     self->state = AM_SCOPE_CLOSED;
     am_open_scopes--;
     uint32_t node = self->holder.node;
@@ -98,14 +103,28 @@ void am_scope_close(am_scope *self, PyObject *exception_type) {
     self->final_self = am_snapshot_self(node);
     self->complete = self->gaps == am_hooks_gaps;
     am_nodes[node].closed = 1;
-    if (self->name != Py_None && self->complete) count_by_name(self, outcome_of(exception_type));
+}
+
+void am_scope_close(am_scope *self, PyObject *exception) {
+    if (self->state != AM_SCOPE_OPEN) return;
+    finish(self);
+    if (self->name != Py_None && self->complete) count_by_name(self, outcome_of(exception));
+}
+
+void am_scope_cancel(am_scope *self) {
+    if (self->state == AM_SCOPE_OPEN) finish(self);
 }
 
 int am_scope_resume(am_scope *self) {
     uint64_t before = am_thread.witnessed;
     am_holder *entered = am_standin_for_entering(self);
     if (entered == NULL || am_context_enter(entered) < 0) return -1;
-    check_witness(before);
+    int fresh = self->fresh;
+    self->fresh = 0;
+    if (!lost_since(before) || !fresh) return 0;
+    /* Nothing has happened in the scope yet, so nothing of it went by unseen. */
+    if (install() < 0) PyErr_WriteUnraisable(am_python.install);
+    self->gaps = am_hooks_gaps;
     return 0;
 }
 
@@ -113,5 +132,11 @@ void am_scope_suspend(am_scope *self) {
     uint64_t before = am_thread.witnessed;
     am_holder *entered = am_standin_entered(self);
     am_context_leave(entered);
-    if (!entered->left_elsewhere) check_witness(before);
+    if (!entered->left_elsewhere) (void)lost_since(before);
+}
+
+int am_is_scope(PyObject *object) {
+    if (PyObject_TypeCheck(object, &am_scope_type)) return 1;
+    PyErr_Format(PyExc_TypeError, "not a scope: %.100s", Py_TYPE(object)->tp_name);
+    return 0;
 }

@@ -24,6 +24,7 @@ typedef struct {
     am_snapshot final, final_self; /* as of closing */
     unsigned gaps;                 /* am_hooks_gaps when it opened */
     char state;
+    char fresh;    /* opened, and not made current yet */
     char complete; /* closed without a gap in between */
 } am_scope;
 
@@ -36,6 +37,9 @@ extern uint32_t am_open_scopes;
 /* How many scopes found the table full, and measure nothing. */
 extern uint64_t am_unmeasured_scopes;
 
+/* Whether it is one; if not, sets TypeError. */
+int am_is_scope(PyObject *object);
+
 int am_scope_init(void);
 int am_anchor_init(void);
 
@@ -46,7 +50,7 @@ PyObject *am_own_anchor(void);
 typedef struct {
     PyObject *install;    /* install(): puts the hooks in place, or raises */
     PyObject *hooks_lost; /* hooks_lost(): tells the user that another tool removed them */
-    PyObject *classify;   /* classify(exception type) -> AM_SUCCEEDED, AM_FAILED or AM_CANCELLED */
+    PyObject *classify;   /* classify(exception) -> AM_FAILED or AM_CANCELLED */
     PyObject *ready;      /* ready(value) -> a coroutine that returns it at once */
     PyObject *registry;   /* of scopes that name none */
 } am_callbacks;
@@ -62,7 +66,10 @@ int am_scope_bind(const am_callbacks *callbacks);
 int am_scope_open(am_scope *scope);
 int am_scope_resume(am_scope *scope);
 void am_scope_suspend(am_scope *scope);
-void am_scope_close(am_scope *scope, PyObject *exception_type);
+void am_scope_close(am_scope *scope, PyObject *exception);
+
+/* Ends a scope that was opened and could not be made current: it never counts. */
+void am_scope_cancel(am_scope *scope);
 
 /* Settled figures of a node: of the whole subtree, or of the node alone. */
 am_snapshot am_snapshot_total(uint32_t node);

@@ -93,7 +93,7 @@ static PyObject *enter(PyObject *object, PyObject *result) {
     am_own_begin();
     int failed = am_scope_open(self) < 0;
     if (!failed && am_scope_resume(self) < 0) {
-        am_scope_close(self, NULL);
+        am_scope_cancel(self);
         failed = 1;
     }
     am_own_end();
@@ -101,11 +101,11 @@ static PyObject *enter(PyObject *object, PyObject *result) {
     return result;
 }
 
-static void leave(PyObject *object, PyObject *exception_type) {
+static void leave(PyObject *object, PyObject *exception) {
     am_scope *self = (am_scope *)object;
     am_own_begin();
     if (self->state == AM_SCOPE_OPEN) am_scope_suspend(self);
-    am_scope_close(self, exception_type);
+    am_scope_close(self, exception);
     am_own_end();
 }
 
@@ -120,12 +120,12 @@ static PyObject *scope_aenter(PyObject *self, PyObject *unused) {
 }
 
 static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 0 ? args[0] : NULL);
+    leave(self, count > 1 && args[1] != Py_None ? args[1] : count > 0 ? args[0] : NULL);
     Py_RETURN_NONE;
 }
 
 static PyObject *scope_aexit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 0 ? args[0] : NULL);
+    leave(self, count > 1 && args[1] != Py_None ? args[1] : count > 0 ? args[0] : NULL);
     return ready(Py_None);
 }
 
@@ -155,9 +155,9 @@ static PyObject *scope_suspend(PyObject *self, PyObject *unused) {
     Py_RETURN_NONE;
 }
 
-static PyObject *scope_close(PyObject *self, PyObject *exception_type) {
+static PyObject *scope_close(PyObject *self, PyObject *exception) {
     am_own_begin();
-    am_scope_close((am_scope *)self, exception_type);
+    am_scope_close((am_scope *)self, exception);
     am_own_end();
     Py_RETURN_NONE;
 }
