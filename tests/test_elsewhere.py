@@ -94,6 +94,16 @@ def test_leaving_takes_effect_at_once_in_the_thread_that_was_inside():
     assert m.late_stats.bytes_allocated < len(kept)
 
 
+def test_a_new_context_is_not_taken_for_the_one_where_a_scope_was_entered():
+    m = measure()
+    entered = contextvars.Context()
+    entered.run(m.__enter__)
+    inherited = entered.copy()
+    contextvars.Context().run(m.__exit__, None, None, None)
+    del entered  # its address is given to the next one
+    assert [inherited.copy().run(current_scope) for _ in range(3)] == [m] * 3
+
+
 # Async generators -------------------------------------------------------------------------------
 
 

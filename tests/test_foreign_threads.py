@@ -302,7 +302,7 @@ for index in range(1, 6):
     worker.gr_context = contextvars.copy_context()
     workers.append(worker)
 for index, worker in enumerate(workers, 1):
-    worker.switch(f"greenlet {index}", 10_000 * index)
+    worker.switch(f"greenlet {index}", 100_000 * index)
 while any(not worker.dead for worker in workers):
     for worker in workers:
         if not worker.dead:
@@ -312,4 +312,5 @@ print(json.dumps([figures, current_scope() is None]))
 """)
     assert current
     for index, figure in enumerate(figures, 1):
-        assert 0 <= figure - 50 * (10_000 * index + 33) < 20_000
+        # Each switch copies a piece of the stack, a few kB, into a block of its own.
+        assert 0 <= figure - 50 * (100_000 * index + 33) < 50 * 8_000

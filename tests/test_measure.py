@@ -199,7 +199,8 @@ def test_running_out_of_stack_closes_every_scope_as_an_error(monkeypatch):
 def test_a_trace_function_does_not_break_a_scope():
     # In a process of its own: code that was traced once is instrumented anew later on.
     code = """
-                from allocmeter import measure
+        import sys
+        from allocmeter import measure
 
         def work():
             with measure("traced") as m:

@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from allocmeter.decorator import measured as measured
     from allocmeter.histogram import AllocationHistogram as AllocationHistogram
     from allocmeter.histogram import HistogramBucket as HistogramBucket
-    from allocmeter.leaks import LeakCheck as LeakCheck
+    from allocmeter.leak_check import LeakCheck as LeakCheck
     from allocmeter.leaks import LeakDetector as LeakDetector
-    from allocmeter.peak import MemoryPeak as MemoryPeak
-    from allocmeter.peak import MemorySample as MemorySample
+    from allocmeter.live_memory import MemoryPeak as MemoryPeak
     from allocmeter.peak import PeakMemoryTracker as PeakMemoryTracker
     from allocmeter.process import ProcessMemory as ProcessMemory
     from allocmeter.process import process_memory as process_memory
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from allocmeter.reports import Report as Report
     from allocmeter.reports import ReportRow as ReportRow
     from allocmeter.stats import AllocationStats as AllocationStats
+    from allocmeter.timeline import MemorySample as MemorySample
     from allocmeter.tracker import AllocationTracker as AllocationTracker
     from allocmeter.verdicts import Verdict as Verdict
     from allocmeter.verdicts import verdict as verdict
@@ -59,10 +59,9 @@ _LATER = {
     "measured": "decorator",
     "AllocationHistogram": "histogram",
     "HistogramBucket": "histogram",
-    "LeakCheck": "leaks",
+    "LeakCheck": "leak_check",
     "LeakDetector": "leaks",
-    "MemoryPeak": "peak",
-    "MemorySample": "peak",
+    "MemoryPeak": "live_memory",
     "PeakMemoryTracker": "peak",
     "ProcessMemory": "process",
     "process_memory": "process",
@@ -71,6 +70,7 @@ _LATER = {
     "Report": "reports",
     "ReportRow": "reports",
     "AllocationStats": "stats",
+    "MemorySample": "timeline",
     "AllocationTracker": "tracker",
     "Verdict": "verdicts",
     "verdict": "verdicts",

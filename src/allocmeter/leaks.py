@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from allocmeter._core.figures import NOW, current_scope, read_process, read_scope
 from allocmeter._core.own import OWN
 from allocmeter.callables import is_async
 from allocmeter.checks import check_count
 from allocmeter.errors import LeakError
+from allocmeter.leak_check import Repetition
+from allocmeter.observing import observed_scope, read_stats, stop_observing
 from allocmeter.scopes import measure
 from allocmeter.stats import AllocationStats
-from allocmeter.tracking import is_tracking, start_tracking, stop_tracking
+from allocmeter.tolerance import limit_text, limits, line_of_assertion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from allocmeter._core.types import NativeScope
+    from allocmeter.leak_check import LeakCheck
 
 T = TypeVar("T")
 
@@ -81,8 +81,12 @@ class LeakDetector:
             delta = self.delta()
             return delta.net_bytes > 0 or delta.net_allocations > 0
 
-    def assert_no_leaks(self, max_bytes: int = 0, max_allocations: int = 0) -> None:
+    def assert_no_leaks(
+        self, max_bytes: int | None = None, max_allocations: int | None = None
+    ) -> None:
         """Raise if more memory is still alive than is tolerated.
+
+        Without arguments none is; with only one of them, the other is unlimited.
 
         Args:
             max_bytes: net bytes that are tolerated.
@@ -95,15 +99,18 @@ class LeakDetector:
             ValueError: a tolerance is negative.
         """
         with OWN:
-            check_count("max_bytes", max_bytes)
-            check_count("max_allocations", max_allocations)
+            if max_bytes is not None:
+                check_count("max_bytes", max_bytes)
+            if max_allocations is not None:
+                check_count("max_allocations", max_allocations)
+            most_bytes, most_blocks = limits(max_bytes, max_allocations)
             delta = self.delta()
-            if delta.net_bytes <= max_bytes and delta.net_allocations <= max_allocations:
+            if delta.net_bytes <= most_bytes and delta.net_allocations <= most_blocks:
                 return
             raise LeakError(
-                f"memory leak in {self._subject()}, found at {_caller()}: "
-                f"net blocks {delta.net_allocations} (tolerated {max_allocations}), "
-                f"net bytes {delta.net_bytes} (tolerated {max_bytes}). "
+                f"memory leak in {self._subject()}, found at {line_of_assertion()}: "
+                f"net blocks {delta.net_allocations} (tolerated {limit_text(most_blocks)}), "
+                f"net bytes {delta.net_bytes} (tolerated {limit_text(most_bytes)}). "
                 "Drop what still refers to them, or tolerate them if they are meant to stay.",
                 allocations=delta.net_allocations,
                 bytes=delta.net_bytes,
@@ -191,193 +198,11 @@ class LeakDetector:
         with OWN:
             check_count("iterations", iterations, 1)
             check_count("warmup", warmup)
-            repetition = _Repetition(fn, iterations, warmup)
+            repetition = Repetition(fn, iterations, warmup)
             if is_async(fn):
                 return repetition.run_async()
         return repetition.run()
 
 
-@dataclass(frozen=True, slots=True)
-class LeakCheck:
-    """How live memory grew from one call of a function to the next.
-
-    A leak goes on, while a container grows now and then, and an event loop's tables grow and
-    shrink. So only growth through all ups and downs counts: in the middle fifth of the
-    iterations live memory must stay above all of the first fifth, and in the last fifth above all
-    of the middle one. The smaller of these two rises, per iteration, is the growth; it is 0 if
-    either is missing.
-
-    Attributes:
-        name: of the function.
-        net_bytes: for each iteration, the bytes by which live memory grew; negative if it shrank.
-        net_allocations: for each iteration, the same in blocks.
-    """
-
-    name: str
-    net_bytes: tuple[int, ...]
-    net_allocations: tuple[int, ...]
-
-    @property
-    def growth_bytes(self) -> float:
-        """Bytes per iteration by which live memory goes on growing."""
-        return _lasting_growth(self.net_bytes)
-
-    @property
-    def growth_allocations(self) -> float:
-        """Blocks per iteration by which live memory goes on growing."""
-        return _lasting_growth(self.net_allocations)
-
-    @property
-    def has_leaks(self) -> bool:
-        """Whether live memory goes on growing, in bytes or in blocks."""
-        return self.growth_bytes > 0 or self.growth_allocations > 0
-
-    def assert_no_leaks(self, max_bytes: float = 0, max_allocations: float = 0) -> None:
-        """Raise if live memory grows by more than is tolerated.
-
-        Args:
-            max_bytes: growth per iteration that is tolerated, in bytes.
-            max_allocations: growth per iteration that is tolerated, in blocks.
-
-        Raises:
-            LeakError: it grows by more; the error carries what all iterations together left
-                behind.
-        """
-        with OWN:
-            if self.growth_bytes <= max_bytes and self.growth_allocations <= max_allocations:
-                return
-            raise LeakError(
-                f"memory leak in {self}, found at {_caller()}; "
-                f"tolerated were {max_allocations} blocks and {max_bytes} bytes per iteration. "
-                "net_bytes and net_allocations tell what each iteration left behind.",
-                allocations=sum(self.net_allocations),
-                bytes=sum(self.net_bytes),
-                name=self.name,
-            )
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name}: {self.growth_allocations:+.1f} blocks and {self.growth_bytes:+.1f} "
-            f"bytes per iteration over {len(self.net_bytes)} iterations"
-        )
-
-
-def _lasting_growth(net: tuple[int, ...]) -> float:
-    live = list(accumulate(net, initial=0))
-    width = max(1, len(live) // 5)
-    gap = width if len(live) >= 5 else 0
-    first, middle, last = live[:width], live[width + gap : -width - gap], live[-width:]
-    if not middle:
-        return float(max(0, live[-1]))
-    rise = min(min(middle) - max(first), min(last) - max(middle))
-    return max(0.0, rise / (gap + 1))
-
-
-class _Repetition:
-    """Calls a function inside one scope, and notes what is alive after each call."""
-
-    def __init__(self, fn: Callable[[], Any], iterations: int, warmup: int) -> None:
-        import gc
-
-        self._fn = fn
-        # Counting with a range would allocate its larger numbers inside the scope.
-        self._warmup = repeat(None, warmup)
-        self._iterations = repeat(None, iterations)
-        self._collect = gc.collect
-        self._scope = measure()
-        self._seen: list[AllocationStats] = []
-
-    def run(self) -> LeakCheck:
-        with self._scope:
-            for _ in self._warmup:
-                refuse_awaitable(self._fn, self._fn())
-            self._note()
-            for _ in self._iterations:
-                refuse_awaitable(self._fn, self._fn())
-                self._note()
-        return self._result()
-
-    async def run_async(self) -> LeakCheck:
-        with self._scope:
-            for _ in self._warmup:
-                await self._fn()
-            self._note()
-            for _ in self._iterations:
-                await self._fn()
-                self._note()
-        return self._result()
-
-    def _note(self) -> None:
-        self._collect()
-        with OWN:
-            self._seen.append(read_stats(self._scope))
-
-    def _result(self) -> LeakCheck:
-        with OWN:
-            steps = [after - before for before, after in pairwise(self._seen)]
-            return LeakCheck(
-                name=getattr(self._fn, "__qualname__", None) or repr(self._fn),
-                net_bytes=tuple(step.net_bytes for step in steps),
-                net_allocations=tuple(step.net_allocations for step in steps),
-            )
-
-
-def observed_scope() -> NativeScope | None:
-    """Return the current scope; outside every scope, track the process and return `None`."""
-    global _process_observers, _tracking_is_ours  # noqa: PLW0603 - tracking is process-wide too
-    scope = current_scope()
-    if scope is None:
-        if not is_tracking():
-            start_tracking()
-            _process_observers, _tracking_is_ours = 0, True
-        _process_observers += 1
-    return scope
-
-
-def stop_observing(scope: NativeScope | None) -> None:
-    """Undo `observed_scope` for an object that is entered, and so gets a scope of its own.
-
-    Only on entering does it show that an object made outside every scope needs no tracking.
-    """
-    global _process_observers, _tracking_is_ours  # noqa: PLW0603
-    if scope is None:
-        _process_observers -= 1
-        if _tracking_is_ours and not _process_observers:
-            _tracking_is_ours = False
-            stop_tracking()
-
-
-_process_observers = 0
-_tracking_is_ours = False
-
-
-def read_stats(scope: NativeScope | None, moment: int = NOW) -> AllocationStats:
-    """Return the figures of a scope at a moment, or without a scope of the process now."""
-    figures = read_process() if scope is None else read_scope(scope, moment)
-    return AllocationStats.from_figures(figures)
-
-
-def refuse_awaitable(fn: Callable[..., Any], result: object) -> None:
-    """Raise `TypeError` if a plain callable returned work that was not done yet."""
-    if not hasattr(type(result), "__await__"):
-        return
-    with OWN:
-        from inspect import iscoroutine
-
-        if iscoroutine(result):
-            result.close()  # or it would warn that it was never awaited
-        raise TypeError(
-            f"{fn!r} is no async function, but returned an awaitable, which has not been run: "
-            "pass the async function itself, or an async function that awaits it"
-        )
-
-
 async def _completed(value: T) -> T:
     return value
-
-
-def _caller() -> str:
-    from traceback import extract_stack
-
-    caller, _assertion, _here = extract_stack(limit=3)
-    return f"{caller.filename}:{caller.lineno}"

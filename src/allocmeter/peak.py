@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from allocmeter._core.figures import FINAL, NOW, HighWaterMark, read_scope
 from allocmeter._core.own import OWN, own_context
+from allocmeter.awaitables import refuse_awaitable
 from allocmeter.callables import is_async
 from allocmeter.checks import check_count
-from allocmeter.leaks import observed_scope, read_stats, refuse_awaitable, stop_observing
+from allocmeter.live_memory import LiveMemory
+from allocmeter.observing import observed_scope, stop_observing
 from allocmeter.process import rss_bytes
+from allocmeter.sampler import Sampler, check_interval
 from allocmeter.scopes import measure
-from allocmeter.stats import AllocationStats
+from allocmeter.timeline import MemorySample, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
     from typing import Self
 
-    from allocmeter._core.structures import Figures
     from allocmeter._core.types import NativeScope
+    from allocmeter.live_memory import MemoryPeak
+    from allocmeter.stats import AllocationStats
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class MemorySample:
-    """Live memory at one moment, relative to the baseline.
-
-    Attributes:
-        time: seconds since the tracker was made, entered or reset.
-        net_bytes: bytes allocated since then and not freed; negative if more was freed.
-        net_allocations: likewise in blocks.
-        rss_bytes: resident set size of the whole process, `None` where it cannot be known.
-    """
-
-    time: float
-    net_bytes: int
-    net_allocations: int
-    rss_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryPeak:
-    """The highest values that live memory reached, each at its own moment.
-
-    Attributes:
-        bytes: most bytes alive at once.
-        allocations: most blocks alive at once.
-    """
-
-    bytes: int
-    allocations: int
 
 
 class PeakMemoryTracker:
@@ -87,29 +57,17 @@ class PeakMemoryTracker:
         ValueError: `interval` is not positive and finite, or `max_samples` is below 2.
     """
 
-    __slots__ = (
-        "_baseline",
-        "_entered",
-        "_final",
-        "_interval",
-        "_mark",
-        "_sampler",
-        "_scope",
-        "_started",
-        "_timeline",
-    )
+    __slots__ = ("_entered", "_interval", "_live", "_sampler", "_scope", "_timeline")
 
     def __init__(self, interval: float = 0.01, max_samples: int = 10_000) -> None:
         with OWN:
-            self._interval = _checked_interval(interval)
-            self._timeline = _Timeline(check_count("max_samples", max_samples, 2))
+            self._interval = check_interval(interval)
+            self._timeline = Timeline(check_count("max_samples", max_samples, 2))
             self._entered = False
-            self._final: tuple[AllocationStats, MemoryPeak] | None = None
-            self._sampler: _Sampler | None = None
+            self._sampler: Sampler | None = None
             self._scope: NativeScope | None = observed_scope()
-            # The mark first: it then covers the moment of the baseline, so no peak is below zero.
-            self._mark: HighWaterMark | None = HighWaterMark(self._scope)
-            self._start(read_stats(self._scope))
+            self._live = LiveMemory.found(self._scope)
+            self._timeline.restart()
 
     def sample(self) -> MemorySample:
         """Add live memory, as of now, to the timeline.
@@ -122,8 +80,8 @@ class PeakMemoryTracker:
         """
         with OWN:
             self._check_running()
-            current = self._total() - self._baseline
-            elapsed = time.perf_counter() - self._started
+            current = self._live.current
+            elapsed = self._timeline.elapsed()
             sample = MemorySample(elapsed, current.net_bytes, current.net_allocations, rss_bytes())
             self._timeline.add(sample)
             return sample
@@ -138,19 +96,19 @@ class PeakMemoryTracker:
     def current(self) -> AllocationStats:
         """What was allocated and freed since the baseline; net figures are what is alive."""
         with OWN:
-            return self._total() - self._baseline if self._final is None else self._final[0]
+            return self._live.current
 
     @property
     def peak_bytes(self) -> int:
         """Most bytes alive at once since the baseline, beyond those alive at the baseline."""
         with OWN:
-            return self._peak().bytes
+            return self._live.peak.bytes
 
     @property
     def peak_allocations(self) -> int:
         """Most blocks alive at once since the baseline, beyond those alive at the baseline."""
         with OWN:
-            return self._peak().allocations
+            return self._live.peak.allocations
 
     def reset(self) -> None:
         """Move the baseline to now: clear the timeline, and let peaks start from what is alive.
@@ -160,11 +118,8 @@ class PeakMemoryTracker:
         """
         with OWN:
             self._check_running()
-            if self._mark is None:
-                self._mark = HighWaterMark(self._scope)
-            else:
-                self._mark.reset()
-            self._start(self._total())
+            self._live.reset()
+            self._timeline.restart()
 
     # An awaitable is a result too; the first overload that fits is taken.
     @overload
@@ -198,14 +153,14 @@ class PeakMemoryTracker:
             BaseException: whatever `fn` raised.
         """
         with OWN:
-            self._entered = self._entered and self._final is None
+            self._entered = self._entered and not self._live.is_final
             if is_async(fn):
                 return self._track_async(fn, args, kwargs)
         with self:
             result = fn(*args, **kwargs) if kwargs else fn(*args)
         refuse_awaitable(fn, result)
         with OWN:
-            return result, self._peak()
+            return result, self._live.peak
 
     async def _track_async(
         self, fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -213,7 +168,7 @@ class PeakMemoryTracker:
         async with self:
             result = await (fn(*args, **kwargs) if kwargs else fn(*args))
         with OWN:
-            return result, self._peak()
+            return result, self._live.peak
 
     def __enter__(self) -> Self:
         with OWN:
@@ -230,7 +185,7 @@ class PeakMemoryTracker:
         assert self._scope is not None
         self._scope.__exit__(exc_type, exc_value, traceback)
         with OWN:
-            self._finish()
+            self._live.finish()
 
     def __aenter__(self) -> Coroutine[Any, Any, Self]:
         with OWN:
@@ -250,7 +205,7 @@ class PeakMemoryTracker:
     async def _enter_sampled(self) -> Self:
         with OWN:
             scope = self._begin()
-            self._sampler = sampler = _Sampler(self, self._interval)
+            self._sampler = sampler = Sampler(self.sample, self._interval)
         with own_context():
             await sampler.start()
         try:
@@ -268,7 +223,7 @@ class PeakMemoryTracker:
         try:
             with OWN:
                 sampler.take_sample()
-                self._finish()
+                self._live.finish()
         finally:
             with own_context():
                 await sampler.stop()
@@ -281,130 +236,14 @@ class PeakMemoryTracker:
             )
         stop_observing(self._scope)
         self._entered = True
-        self._final = None
-        self._mark = None
         self._scope = scope = measure()
-        self._start(AllocationStats())
+        self._live = LiveMemory.of_own(scope)
+        self._timeline.restart()
         return scope
 
-    def _start(self, baseline: AllocationStats) -> None:
-        self._baseline = baseline
-        self._timeline.clear()
-        self._started = time.perf_counter()
-
-    def _finish(self) -> None:
-        self._final = self._total() - self._baseline, self._peak()
-
     def _check_running(self) -> None:
-        if self._final is not None:
+        if self._live.is_final:
             raise RuntimeError(
                 "the block this PeakMemoryTracker looked at has ended; its figures and samples "
                 "are kept, and a new tracker is needed for new ones"
             )
-
-    def _total(self) -> AllocationStats:
-        # A scope of our own has figures that are final when it ends; one that was merely found
-        # current may end at any time, and what it does later counts.
-        return read_stats(self._scope, FINAL if self._entered else NOW)
-
-    def _peak(self) -> MemoryPeak:
-        if self._final is not None:
-            return self._final[1]
-        high: HighWaterMark | Figures
-        if self._mark is not None:
-            high = self._mark
-        else:  # the scope is our own and begins at the baseline, so its own peaks will do
-            assert self._scope is not None
-            high = read_scope(self._scope, FINAL)
-        return MemoryPeak(
-            high.peak_bytes - self._baseline.net_bytes,
-            high.peak_allocations - self._baseline.net_allocations,
-        )
-
-
-class _Timeline:
-    """Samples at even distances, the distance doubling whenever there are too many."""
-
-    __slots__ = ("_limit", "_offered", "_stride", "samples")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self.clear()
-
-    def clear(self) -> None:
-        self.samples: list[MemorySample] = []
-        self._offered = 0
-        self._stride = 1
-
-    def add(self, sample: MemorySample) -> None:
-        if self._offered % self._stride == 0:
-            self.samples.append(sample)
-            if len(self.samples) > self._limit:
-                del self.samples[1::2]
-                self._stride *= 2
-        self._offered += 1
-
-
-class _Sampler:
-    """The background task of one `async with`."""
-
-    __slots__ = ("_failed", "_group", "_interval", "_sleeping", "_tracker")
-
-    def __init__(self, tracker: PeakMemoryTracker, interval: float) -> None:
-        self._tracker = tracker
-        self._interval = interval
-        self._failed = False
-
-    async def start(self) -> None:
-        from anyio import CancelScope, create_task_group
-
-        # Shielded: a sampler that is cancelled together with the operation would have the task
-        # group raise, in place of the operation's own exception.
-        self._sleeping = CancelScope(shield=True)
-        self._group = create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._run)
-
-    async def stop(self) -> None:
-        self._sleeping.cancel()
-        # The group is to wait for the sampler and for nothing else. It is not told of the
-        # operation's exception, which it would wrap in a group, and must not be interrupted by
-        # a cancellation that the operation has seen already or will see at its next await.
-        self._group.cancel_scope.shield = True
-        await self._group.__aexit__(None, None, None)
-
-    async def _run(self) -> None:
-        from anyio import get_cancelled_exc_class, sleep
-
-        # Somebody may cancel every task of an event loop; that must not end the group, and with
-        # it the operation.
-        with suppress(get_cancelled_exc_class()), self._sleeping:
-            while not self._failed:
-                await sleep(self._interval)
-                if not self._sleeping.cancel_called:
-                    self.take_sample()
-
-    def take_sample(self) -> None:
-        with OWN:
-            if self._failed:
-                return
-            try:
-                self._tracker.sample()
-            except Exception:
-                from logging import getLogger
-
-                self._failed = True
-                getLogger("allocmeter").exception(
-                    "the memory sampler failed and has stopped; the peaks stay exact, and the "
-                    "timeline ends here"
-                )
-
-
-def _checked_interval(interval: object) -> float:
-    if not isinstance(interval, (int, float)) or isinstance(interval, bool):
-        raise TypeError(
-            f"interval is a number of seconds, not {type(interval).__name__} ({interval!r})"
-        )
-    if not 0 < interval < float("inf"):  # NaN fails every comparison
-        raise ValueError(f"interval must be a positive, finite number of seconds, not {interval}")
-    return interval

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from allocmeter.callables import is_coroutine_function as is_coroutine_function  # noqa: PLC0414
 from allocmeter.calls import call_measured
 from allocmeter.stats import AllocationStats
 

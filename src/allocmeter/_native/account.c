@@ -4,8 +4,6 @@
 
 am_active_t am_active;
 
-static _Atomic uint32_t foreign_queue; /* a stack, linked through foreign.next */
-
 static void merge_foreign(void);
 
 static inline void counts_add(am_counts *to, const am_counts *change) {
@@ -53,7 +51,7 @@ static void settle_active(void) {
 
 void am_settle(void) {
     settle_active();
-    if (AM_UNLIKELY(atomic_load_explicit(&foreign_queue, memory_order_relaxed) != AM_NONE))
+    if (AM_UNLIKELY(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE))
         merge_foreign();
 }
 
@@ -101,9 +99,7 @@ void am_credit_other(uint32_t index, int64_t size) {
     }
     const am_counts change = freed(size);
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
-    if (am_active.pending.live_bytes > am_active.room_bytes ||
-        am_active.pending.live_blocks > am_active.room_blocks)
-        am_settle();
+    if (am_must_settle()) am_settle();
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         counts_add(&am_nodes[i].total, &change);
@@ -113,9 +109,9 @@ void am_credit_other(uint32_t index, int64_t size) {
 static void foreign_queue_push(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     if (atomic_exchange_explicit(&foreign->queued, 1, memory_order_acq_rel)) return;
-    uint32_t head = atomic_load_explicit(&foreign_queue, memory_order_relaxed);
+    uint32_t head = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
     do foreign->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&foreign_queue, &head, index,
+    while (!atomic_compare_exchange_weak_explicit(&am_active.foreign, &head, index,
                                                   memory_order_release, memory_order_relaxed));
 }
 
@@ -171,7 +167,7 @@ static void merge_one(uint32_t index) {
 }
 
 static void merge_foreign(void) {
-    uint32_t index = atomic_exchange_explicit(&foreign_queue, AM_NONE, memory_order_acquire);
+    uint32_t index = atomic_exchange_explicit(&am_active.foreign, AM_NONE, memory_order_acquire);
     while (index != AM_NONE) {
         uint32_t next = am_nodes[index].foreign.next;
         merge_one(index);
@@ -181,7 +177,7 @@ static void merge_foreign(void) {
 }
 
 void am_foreign_repair(void) {
-    atomic_store_explicit(&foreign_queue, AM_NONE, memory_order_relaxed);
+    atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
         if (!atomic_load_explicit(&am_nodes[i].foreign.queued, memory_order_relaxed)) continue;
         atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);

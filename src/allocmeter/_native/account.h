@@ -18,6 +18,7 @@ typedef struct {
     int64_t room_bytes, room_blocks; /* how far `pending` may rise without raising a mark */
     uint32_t node;
     uint32_t other_interpreters; /* set once a thread of another interpreter was seen */
+    _Atomic uint32_t foreign; /* nodes with foreign events to merge: a stack through foreign.next */
 } am_active_t;
 
 extern am_active_t am_active;
@@ -41,15 +42,21 @@ static inline void am_charge(uint32_t index, int64_t size) {
     am_active.pending.live_blocks += 1;
 }
 
+/* Whether a decrease now could come after a new peak: of the pending change, or together with what
+ * other threads have reported meanwhile. */
+static inline int am_must_settle(void) {
+    return am_active.pending.live_bytes > am_active.room_bytes ||
+           am_active.pending.live_blocks > am_active.room_blocks ||
+           atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE;
+}
+
 /* A block of `index` was freed, by whomever. */
 static inline void am_credit(uint32_t index, int64_t size) {
     if (AM_UNLIKELY(index != am_active.node)) {
         am_credit_other(index, size);
         return;
     }
-    if (AM_UNLIKELY(am_active.pending.live_bytes > am_active.room_bytes ||
-                    am_active.pending.live_blocks > am_active.room_blocks))
-        am_settle();
+    if (AM_UNLIKELY(am_must_settle())) am_settle();
     am_active.pending.live_bytes -= size;
     am_active.pending.live_blocks -= 1;
     am_active.pending.freed_bytes += size;

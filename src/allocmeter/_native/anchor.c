@@ -38,7 +38,7 @@ static PyObject *anchor_enter(PyObject *object, PyObject *unused) {
         return NULL;
     }
     am_own_begin();
-    int failed = am_context_enter(&self->holder) < 0;
+    int failed = am_context_enter(&self->holder, NULL) < 0;
     am_own_end();
     if (failed) return NULL;
     self->entered = 1;

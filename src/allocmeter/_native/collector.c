@@ -27,7 +27,7 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
         int exclusive;
         collection.flag_at_start = *flag();
         collection.thread = NULL;
-        collection.node = am_located(&exclusive);
+        collection.node = am_located(1, &exclusive);
         collection.thread = &am_thread;
     } else {
         collection.thread = NULL;

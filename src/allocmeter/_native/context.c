@@ -64,7 +64,17 @@ static const PyObject *this_context(void) { return PyThreadState_Get()->context;
 
 am_holder *am_context_holder(void) { return effective(variable_value(), this_context()); }
 
-uint32_t am_resolve(const PyThreadState *state, int *exclusive) {
+/* Whether the thread works for another interpreter, given that it is not attached to ours. */
+static int is_elsewhere(const PyThreadState *state, int locked) {
+#if PY_VERSION_HEX < 0x030C0000
+    if (!locked) return 0; /* the state may be another thread's, and gone in a moment */
+#else
+    (void)locked;
+#endif
+    return state != NULL && state->interp != main_interpreter;
+}
+
+uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
     if (thread->muted) {
         thread->witnessed++;
@@ -76,6 +86,7 @@ uint32_t am_resolve(const PyThreadState *state, int *exclusive) {
         return AM_OWN;
     }
     if (!*exclusive) {
+        if (is_elsewhere(state, locked)) return AM_ROOT;
         int recycled = am_nodes[thread->node].generation != thread->generation;
         return thread->node == AM_NONE || recycled ? AM_ROOT : thread->node;
     }
@@ -102,10 +113,10 @@ static int variable_set(PyObject *value) {
     return 0;
 }
 
-int am_context_enter(am_holder *holder) {
+int am_context_enter(am_holder *holder, am_holder *inside) {
     am_holder *previous = am_context_holder();
     Py_XINCREF(previous);
-    if (variable_set((PyObject *)holder) < 0) {
+    if (variable_set((PyObject *)(inside == NULL ? holder : inside)) < 0) {
         Py_XDECREF(previous);
         return -1;
     }
@@ -115,17 +126,31 @@ int am_context_enter(am_holder *holder) {
     return 0;
 }
 
-void am_context_leave(am_holder *holder) {
-    if (variable_value() != holder) {
-        holder->left_elsewhere = 1;
-        return;
-    }
+/* Makes current what was so before the holder. */
+static void step_back(am_holder *holder) {
     am_holder *back = effective(holder->previous, this_context());
     if (variable_set(back == NULL ? Py_None : (PyObject *)back) < 0) {
-        /* No memory even for a token: the scope stays the value here and is passed over. */
+        /* No memory: the scope stays the value here and is passed over. */
         PyErr_Clear();
         holder->left_elsewhere = 1;
         return;
     }
     Py_CLEAR(holder->previous);
+}
+
+void am_context_leave(am_holder *holder) {
+    if (variable_value() == holder) step_back(holder);
+    else holder->left_elsewhere = 1;
+}
+
+am_holder *am_context_pause(am_holder *holder) {
+    am_holder *inside = variable_value(), *at = inside;
+    while (at != NULL && at != holder) at = at->previous;
+    if (at == NULL || inside == holder) {
+        am_context_leave(holder);
+        return NULL;
+    }
+    Py_INCREF(inside);
+    step_back(holder);
+    return inside;
 }

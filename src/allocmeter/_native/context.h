@@ -61,22 +61,23 @@ static inline const PyThreadState *am_thread_state(void) {
 /* Whether this thread is attached to the main interpreter, given am_thread_state(). */
 int am_is_attached(const PyThreadState *state);
 
-AM_COLD uint32_t am_resolve(const PyThreadState *state, int *exclusive);
+/* `locked`: the caller is known to hold the lock of its interpreter. */
+AM_COLD uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive);
 
 /* The current node; *exclusive tells whether the plain counters may be used. */
-static inline uint32_t am_located(int *exclusive) {
+static inline uint32_t am_located(int locked, int *exclusive) {
     const PyThreadState *state = am_thread_state();
     const am_thread_t *thread = &am_thread;
     *exclusive = 1;
     if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
                     state->context_ver != thread->context_version))
-        return am_resolve(state, exclusive);
+        return am_resolve(state, locked, exclusive);
     return thread->node;
 }
 
 /* The node to charge, AM_NONE if nothing is to be recorded. */
-static inline uint32_t am_current(int *exclusive) {
-    uint32_t node = am_located(exclusive);
+static inline uint32_t am_current(int locked, int *exclusive) {
+    uint32_t node = am_located(locked, exclusive);
     if (node == AM_ROOT && !atomic_load_explicit(&am_tracking, memory_order_relaxed))
         return AM_NONE;
     if (AM_UNLIKELY(*am_collecting) && *exclusive && node != AM_NONE)
@@ -111,10 +112,15 @@ static inline void am_own_end(void) {
 /* What is current in this context, borrowed; NULL: the root. Inside an own section. */
 am_holder *am_context_holder(void);
 
-/* Makes a holder current here, and what was current before it current again. Inside an own section.
- * Entering can fail for want of memory: -1 with an exception set, nothing changed. Leaving where the
- * holder is not current (another context) only notes the fact. Leaving never raises. */
-int am_context_enter(am_holder *holder);
+/* Makes a holder current here, or `inside` it the one that was current when it was paused; and what
+ * was current before it current again. Inside an own section. Entering can fail for want of memory:
+ * -1 with an exception set, nothing changed. Leaving where the holder is not current (in another
+ * context) only notes the fact. Leaving never raises. */
+int am_context_enter(am_holder *holder, am_holder *inside);
 void am_context_leave(am_holder *holder);
+
+/* Leaves a holder together with what was entered after it and is current now, and returns that, a
+ * new reference; NULL if nothing was. */
+am_holder *am_context_pause(am_holder *holder);
 
 #endif

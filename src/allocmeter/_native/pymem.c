@@ -43,10 +43,10 @@ static inline int free_is_exclusive(int raw) {
     return state == am_thread.state || am_is_attached(state);
 }
 
-static inline uint32_t current(int *exclusive) {
+static inline uint32_t current(int raw, int *exclusive) {
     *exclusive = 1;
     if (atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0) return AM_NONE;
-    return am_current(exclusive);
+    return am_current(!raw, exclusive);
 }
 
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
@@ -58,34 +58,41 @@ static inline void record(const void *block, size_t size, uint32_t node, int exc
     if (AM_LIKELY(put == AM_PUT)) charge(node, (int64_t)size, exclusive);
 }
 
-static inline void *allocate(const PyMemAllocatorEx *below, size_t size) {
+/* The obj and mem domains may pass a call on to raw, where it must not be counted again. Where
+ * nothing is to be recorded that domain comes to the same answer by itself, unless this thread is
+ * not attached: raw could not tell then whose work it is. */
+static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw) {
     int exclusive;
-    uint32_t node = current(&exclusive);
-    if (node == AM_NONE) return below->malloc(below->ctx, size);
+    uint32_t node = current(raw, &exclusive);
+    if (node == AM_NONE && AM_LIKELY(exclusive)) return below->malloc(below->ctx, size);
     const PyThreadState *state = am_mute();
     void *block = below->malloc(below->ctx, size);
     am_unmute(state);
-    if (AM_LIKELY(block != NULL)) record(block, size, node, exclusive);
+    if (AM_LIKELY(block != NULL && node != AM_NONE)) record(block, size, node, exclusive);
     return block;
 }
 
-static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each) {
+static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each,
+                                    int raw) {
     int exclusive;
-    uint32_t node = current(&exclusive);
-    if (node == AM_NONE || (each != 0 && count > (size_t)PY_SSIZE_T_MAX / each))
+    uint32_t node = current(raw, &exclusive);
+    if ((node == AM_NONE && AM_LIKELY(exclusive)) ||
+        (each != 0 && count > (size_t)PY_SSIZE_T_MAX / each))
         return below->calloc(below->ctx, count, each);
     const PyThreadState *state = am_mute();
     void *block = below->calloc(below->ctx, count, each);
     am_unmute(state);
-    if (AM_LIKELY(block != NULL)) record(block, count * each, node, exclusive);
+    if (AM_LIKELY(block != NULL && node != AM_NONE))
+        record(block, count * each, node, exclusive);
     return block;
 }
 
 static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
     int exclusive;
-    uint32_t node = current(&exclusive);
+    uint32_t node = current(raw, &exclusive);
     am_owner old = block == NULL ? (am_owner){AM_NONE, 0} : am_ledger_take(block);
-    if (node == AM_NONE && old.node == AM_NONE) return below->realloc(below->ctx, block, size);
+    if (node == AM_NONE && old.node == AM_NONE && AM_LIKELY(exclusive))
+        return below->realloc(below->ctx, block, size);
     if (node == AM_NONE) exclusive = free_is_exclusive(raw);
     const PyThreadState *state = am_mute();
     void *moved = below->realloc(below->ctx, block, size);
@@ -114,11 +121,11 @@ static inline void release(const PyMemAllocatorEx *below, void *block, int raw) 
 #define DEFINE_HOOKS(domain, is_raw)                                                    \
     static void *domain##_malloc(void *context, size_t size) {                          \
         (void)context;                                                                  \
-        return allocate(BELOW(domain), size);                                           \
+        return allocate(BELOW(domain), size, is_raw);                                   \
     }                                                                                   \
     static void *domain##_calloc(void *context, size_t count, size_t each) {            \
         (void)context;                                                                  \
-        return allocate_zeroed(BELOW(domain), count, each);                             \
+        return allocate_zeroed(BELOW(domain), count, each, is_raw);                     \
     }                                                                                   \
     static void *domain##_realloc(void *context, void *block, size_t size) {            \
         (void)context;                                                                  \

@@ -78,7 +78,10 @@ int am_scope_open(am_scope *self) {
 
 static int outcome_of(PyObject *exception) {
     if (exception == NULL || exception == Py_None) return AM_SUCCEEDED;
-    if (!PyExceptionInstance_Check(exception)) return AM_FAILED;
+    /* Out of stack is no moment to call Python. */
+    if (!PyExceptionInstance_Check(exception) ||
+        PyErr_GivenExceptionMatches(exception, PyExc_RecursionError))
+        return AM_FAILED;
     PyObject *result = PyObject_CallOneArg(am_python.classify, exception);
     long outcome = result == NULL ? -1 : PyLong_AsLong(result);
     Py_XDECREF(result);
@@ -118,7 +121,8 @@ void am_scope_cancel(am_scope *self) {
 int am_scope_resume(am_scope *self) {
     uint64_t before = am_thread.witnessed;
     am_holder *entered = am_standin_for_entering(self);
-    if (entered == NULL || am_context_enter(entered) < 0) return -1;
+    if (entered == NULL || am_context_enter(entered, self->inside) < 0) return -1;
+    Py_CLEAR(self->inside);
     int fresh = self->fresh;
     self->fresh = 0;
     if (!lost_since(before) || !fresh) return 0;
@@ -132,6 +136,14 @@ void am_scope_suspend(am_scope *self) {
     uint64_t before = am_thread.witnessed;
     am_holder *entered = am_standin_entered(self);
     am_context_leave(entered);
+    if (!entered->left_elsewhere) (void)lost_since(before);
+}
+
+void am_scope_pause(am_scope *self) {
+    uint64_t before = am_thread.witnessed;
+    am_holder *entered = am_standin_entered(self);
+    am_holder *inside = am_context_pause(entered);
+    Py_XSETREF(self->inside, inside);
     if (!entered->left_elsewhere) (void)lost_since(before);
 }
 

@@ -19,6 +19,7 @@ struct am_standin;
 typedef struct {
     am_holder holder; /* first: the variable's values are read as holders */
     struct am_standin *standin; /* standin.h: NULL, or what is made current in its place */
+    am_holder *inside; /* paused: the scope within it that was current; NULL: it was itself */
     PyObject *name;   /* a str, or None: then it is not aggregated */
     PyObject *registry;
     am_snapshot final, final_self; /* as of closing */
@@ -66,6 +67,10 @@ int am_scope_bind(const am_callbacks *callbacks);
 int am_scope_open(am_scope *scope);
 int am_scope_resume(am_scope *scope);
 void am_scope_suspend(am_scope *scope);
+
+/* Suspends it together with the scopes that were opened within it and are current now, as those of
+ * a generator's body are; resuming brings them back. */
+void am_scope_pause(am_scope *scope);
 void am_scope_close(am_scope *scope, PyObject *exception);
 
 /* Ends a scope that was opened and could not be made current: it never counts. */

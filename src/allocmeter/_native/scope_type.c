@@ -72,6 +72,7 @@ static void scope_dealloc(PyObject *object) {
     if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
     am_standin_abandon(self);
     Py_XDECREF(self->holder.previous);
+    Py_XDECREF((PyObject *)self->inside);
     Py_XDECREF(self->name);
     Py_XDECREF(self->registry);
     Py_TYPE(object)->tp_free(object);
@@ -86,18 +87,19 @@ static PyObject *ready(PyObject *value) {
     return coroutine;
 }
 
+static PyObject *itself(PyObject *object) { return Py_NewRef(object); }
+
 /* The value that entering hands to `as`, and whatever else it needs, is made before the switch. */
-static PyObject *enter(PyObject *object, PyObject *result) {
+static PyObject *enter(PyObject *object, PyObject *(*make_result)(PyObject *)) {
     am_scope *self = (am_scope *)object;
-    if (result == NULL) return NULL;
     am_own_begin();
-    int failed = am_scope_open(self) < 0;
-    if (!failed && am_scope_resume(self) < 0) {
+    int opened = am_scope_open(self) == 0;
+    PyObject *result = opened ? make_result(object) : NULL;
+    if (opened && (result == NULL || am_scope_resume(self) < 0)) {
         am_scope_cancel(self);
-        failed = 1;
+        Py_CLEAR(result);
     }
     am_own_end();
-    if (failed) Py_CLEAR(result);
     return result;
 }
 
@@ -111,12 +113,12 @@ static void leave(PyObject *object, PyObject *exception) {
 
 static PyObject *scope_enter(PyObject *self, PyObject *unused) {
     (void)unused;
-    return enter(self, Py_NewRef(self));
+    return enter(self, itself);
 }
 
 static PyObject *scope_aenter(PyObject *self, PyObject *unused) {
     (void)unused;
-    return enter(self, ready(self));
+    return enter(self, ready);
 }
 
 static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -150,7 +152,7 @@ static PyObject *scope_resume(PyObject *self, PyObject *unused) {
 static PyObject *scope_suspend(PyObject *self, PyObject *unused) {
     (void)unused;
     am_own_begin();
-    am_scope_suspend((am_scope *)self);
+    am_scope_pause((am_scope *)self);
     am_own_end();
     Py_RETURN_NONE;
 }
