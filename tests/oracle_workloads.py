@@ -127,7 +127,9 @@ def query_sqlite():
     rows = ((n, f"item {n}", n / 3, n.to_bytes(300, "big")) for n in range(15_000))
     database.executemany("insert into item values (?, ?, ?, ?)", rows)
     every = database.execute("select id, name, price, b from item order by name").fetchall()
-    pairs = database.execute("select id % 97, sum(price), max(name) from item group by 1").fetchall()
+    pairs = database.execute(
+        "select id % 97, sum(price), max(name) from item group by 1"
+    ).fetchall()
     return database, every, pairs
 
 

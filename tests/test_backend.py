@@ -10,10 +10,10 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
-from children import answer_of, output_of
 
 import allocmeter
 from allocmeter import BackendUnavailableError, backend_info, install, is_installed, uninstall
+from children import answer_of, output_of
 
 SUFFIX = EXTENSION_SUFFIXES[0]
 COMPILER = shutil.which("cc")
@@ -56,9 +56,7 @@ print(json.dumps([errors, state]))
 
 def reasons(prelude="", **env):
     """Import the package in a child, use all of it, and return the reasons given, one or several."""
-    errors, (available, reason, installed) = answer_of(
-        prelude + TRY_EVERYTHING, *USES, **env
-    )
+    errors, (available, reason, installed) = answer_of(prelude + TRY_EVERYTHING, *USES, **env)
     assert set(errors) == set(USES), "these worked without a library"
     untyped = {use: text for use, text in errors.items() if text.startswith("UNTYPED")}
     assert not untyped
@@ -149,7 +147,9 @@ def test_a_library_of_another_abi_is_refused(build):
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 255), (4, sys.version_info.minor)])
 def test_a_library_for_another_interpreter_is_refused(build, version):
-    reason = the_reason(ALLOCMETER_LIBRARY=build(HANDSHAKE % (backend_info().abi_version, *version)))
+    reason = the_reason(
+        ALLOCMETER_LIBRARY=build(HANDSHAKE % (backend_info().abi_version, *version))
+    )
     assert "built for CPython {}.{}".format(*version) in reason
     assert "this is {}.{}".format(*sys.version_info) in reason
 

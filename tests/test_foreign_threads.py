@@ -6,6 +6,7 @@ import importlib.util
 import sys
 
 import pytest
+
 from children import measuring
 
 RAW = """
@@ -148,10 +149,13 @@ print(json.dumps([all(before) and all(after), all(late), backend_info().scopes_k
 
 
 @pytest.mark.skipif(
-    not (importlib.util.find_spec("_interpreters") or importlib.util.find_spec("_xxsubinterpreters")),
+    not (
+        importlib.util.find_spec("_interpreters") or importlib.util.find_spec("_xxsubinterpreters")
+    ),
     reason="no module to make interpreters with",
 )
 class TestOtherInterpreters:
+    @pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 cannot tell them apart")
     def test_their_work_is_not_charged_to_the_scope_around_the_call(self):
         figures, exact = measuring(
             INTERPRETERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from children import measuring, output_of, run_child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -6,7 +6,9 @@ Each test runs in a process of its own: hooks belong to the process.
 from __future__ import annotations
 
 import pytest
+
 from children import measuring
+
 
 def test_tracemalloc_on_top_of_the_hooks_and_the_hooks_both_go_on():
     position, ours, theirs, refusal, after = measuring("""

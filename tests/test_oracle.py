@@ -20,6 +20,7 @@ that nobody has looked at yet. Two things had to be made equal, and would show a
 from __future__ import annotations
 
 import pytest
+
 from children import answer_of
 from oracle_workloads import INSTRUMENTS, WORKLOADS
 

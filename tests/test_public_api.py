@@ -7,9 +7,9 @@ import inspect
 from pathlib import Path
 
 import pytest
-from children import output_of
 
 import allocmeter
+from children import output_of
 
 DOCUMENTED = {
     "AllocationHistogram": {"buckets"},

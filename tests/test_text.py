@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocmeter.renderers.text import printable, render
-from allocmeter.units import human_bytes, human_count
 from allocmeter.reports import Distribution, Report, ReportRow
+from allocmeter.units import human_bytes, human_count
 
 KIB = 1024
 MIB = 1024 * KIB
