@@ -4,9 +4,9 @@
     round 5: greet_visitors of 4 rounds ago still holds 18,450 bytes in 330 blocks
     round 6: greet_visitors of 4 rounds ago still holds 18,450 bytes in 330 blocks
     ...
-    Shop.refresh_prices: +0.0 blocks and +0.0 bytes per iteration over 20 iterations
-    Shop.archive_log: +0.0 blocks and +0.0 bytes per iteration over 20 iterations
-    Shop.greet_visitors: +330.0 blocks and +18450.0 bytes per iteration over 20 iterations
+    Shop.refresh_prices: +0 blocks and +0 B per iteration over 20 iterations
+    Shop.archive_log: +0 blocks and +0 B per iteration over 20 iterations
+    Shop.greet_visitors: +330 blocks and +20.4 KiB per iteration over 20 iterations
 
 Each run of a job has a `LeakDetector`, whose figures are those of now: what a later run replaces
 is no leak any more. `LeakDetector.check` proves a suspicion by running one job again and again.

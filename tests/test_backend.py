@@ -55,7 +55,7 @@ print(json.dumps([errors, state]))
 
 
 def reasons(prelude="", **env):
-    """Import the package in a child, use all of it, and return the reasons given, one or several."""
+    """Import the package in a child, use all of it, and return the reasons that it gives."""
     errors, (available, reason, installed) = answer_of(prelude + TRY_EVERYTHING, *USES, **env)
     assert set(errors) == set(USES), "these worked without a library"
     untyped = {use: text for use, text in errors.items() if text.startswith("UNTYPED")}

@@ -77,33 +77,6 @@ def test_a_scope_may_be_left_by_a_thread_or_context_while_others_are_inside(else
     assert m.late_stats - late == one_block(len(kept))
 
 
-@in_a_context_of_its_own
-def test_leaving_takes_effect_at_once_in_the_thread_that_was_inside():
-    m = measure()
-    m.__enter__()
-    left = []
-
-    def leave():
-        m.__exit__(None, None, None)
-        left.append(True)
-
-    threading.Thread(target=leave).start()
-    while not left:
-        pass
-    kept = block(5 * SIZE)
-    assert m.late_stats.bytes_allocated < len(kept)
-
-
-def test_a_new_context_is_not_taken_for_the_one_where_a_scope_was_entered():
-    m = measure()
-    entered = contextvars.Context()
-    entered.run(m.__enter__)
-    inherited = entered.copy()
-    contextvars.Context().run(m.__exit__, None, None, None)
-    del entered  # its address is given to the next one
-    assert [inherited.copy().run(current_scope) for _ in range(3)] == [m] * 3
-
-
 # Async generators -------------------------------------------------------------------------------
 
 

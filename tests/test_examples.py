@@ -224,7 +224,7 @@ def test_the_leak_watch_names_the_leaking_job_and_no_other():
 def test_the_leak_watch_proves_which_job_leaks():
     for job in ("refresh_prices", "archive_log"):
         (check,) = lines_of("leak_watch", f"Shop.{job}")
-        assert "+0.0 blocks and +0.0 bytes" in check
+        assert "+0 blocks and +0 B" in check
     (check,) = lines_of("leak_watch", "Shop.greet_visitors")
     # 15 carts a run hold 20 strings each.
     assert float(re.findall(r"[-+][\d.]+", check)[0]) >= 15 * 20
@@ -279,5 +279,5 @@ def test_the_budget_is_kept_by_rows_and_not_by_a_list():
     allocated, peak = figures(lines_of("memory_budget")[0])
     assert peak < 32 * 1024 < allocated
     assert figures(lines_of("memory_budget", "as a list")[0])[0] > 32 * 1024
-    assert "+0.0 blocks and +0.0 bytes" in lines_of("memory_budget", "monthly_revenue")[0]
+    assert "+0 blocks and +0 B" in lines_of("memory_budget", "monthly_revenue")[0]
     assert len(lines_of("memory_budget", "ok ")) == 3

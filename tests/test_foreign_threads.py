@@ -1,8 +1,7 @@
-"""Allocations of threads without the interpreter lock, and of other interpreters and stacks."""
+"""Allocations of threads without the interpreter lock, of native threads, and of greenlets."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 import pytest
@@ -16,16 +15,6 @@ raw.PyMem_RawMalloc.argtypes = [ctypes.c_size_t]
 raw.PyMem_RawRealloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 raw.PyMem_RawFree.argtypes = [ctypes.c_void_p]
 MIB = 1 << 20
-"""
-
-INTERPRETERS = """
-try:
-    import _interpreters as interpreters
-except ImportError:
-    import _xxsubinterpreters as interpreters
-other = interpreters.create()
-work = "kept = [bytes(100_000) for _ in range(1000)]"
-interpreters.run_string(other, "pass")
 """
 
 
@@ -146,81 +135,6 @@ print(json.dumps([all(before) and all(after), all(late), backend_info().scopes_k
     assert retained
     assert late
     assert kept <= 20
-
-
-@pytest.mark.skipif(
-    not (
-        importlib.util.find_spec("_interpreters") or importlib.util.find_spec("_xxsubinterpreters")
-    ),
-    reason="no module to make interpreters with",
-)
-class TestOtherInterpreters:
-    @pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 cannot tell them apart")
-    def test_their_work_is_not_charged_to_the_scope_around_the_call(self):
-        figures, exact = measuring(
-            INTERPRETERS
-            + """
-block = scope = None
-with measure() as scope:
-    block = bytes(1000)
-    interpreters.run_string(other, work)
-figures = scope.stats
-interpreters.destroy(other)
-print(json.dumps([figures.to_dict(), one_block() == ONE]))
-"""
-        )
-        assert figures["bytes_allocated"] < 1_000_000
-        assert exact
-
-    @pytest.mark.skipif(
-        sys.version_info < (3, 12),
-        reason="3.11 gets stuck when interpreters that share its lock compete for it",
-    )
-    def test_they_run_in_threads_beside_scopes_without_a_crash(self):
-        exact, scopes = measuring(
-            INTERPRETERS
-            + """
-more = [interpreters.create() for _ in range(3)]
-source = work + "; import json; text = json.dumps([str(n) for n in range(20_000)])"
-
-def run(interpreter):
-    for _ in range(3):
-        interpreters.run_string(interpreter, source)
-
-start_tracking()
-threads = [threading.Thread(target=run, args=(each,)) for each in [other, *more]]
-for thread in threads:
-    thread.start()
-exact = []
-while any(thread.is_alive() for thread in threads):
-    exact.append(one_block() == ONE)
-for each in [other, *more]:
-    interpreters.destroy(each)
-exact.append(one_block() == ONE)
-print(json.dumps([all(exact), len(exact)]))
-"""
-        )
-        assert exact
-        assert scopes > 10
-
-    def test_the_package_can_be_imported_there_and_says_that_it_cannot_measure(self):
-        measuring(
-            INTERPRETERS
-            + """
-interpreters.run_string(other, '''
-import allocmeter
-assert "main interpreter" in allocmeter.backend_info().reason or "ctypes" in allocmeter.backend_info().reason
-try:
-    allocmeter.measure()
-except allocmeter.BackendUnavailableError as error:
-    assert str(error) == allocmeter.backend_info().reason
-else:
-    raise AssertionError
-''')
-assert one_block() == ONE
-print(0)
-"""
-        )
 
 
 def test_a_new_thread_state_at_an_old_address_does_not_inherit_the_scope():

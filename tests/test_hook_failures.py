@@ -1,4 +1,4 @@
-"""The hooks where memory, or the room for another call, runs out: nothing is lost or left behind."""
+"""Hooks and scopes where something fails around them: nothing is lost, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -83,7 +83,13 @@ def test_methods_of_a_scope_refuse_other_objects():
         "detached.__enter__(measure())",
         "detached.__exit__(measure(), None, None, None)",
     ):
-        code = f"from allocmeter import detached, measure\ntry:\n    {use}\nexcept TypeError:\n    print('refused')"
+        code = f"""
+            from allocmeter import detached, measure
+            try:
+                {use}
+            except TypeError:
+                print("refused")
+        """
         assert output_of(code) == "refused\n", use
 
 
@@ -124,3 +130,52 @@ def test_a_look_up_at_the_recursion_limit_leaves_no_exception_behind():
     """
     process = run_child(code)
     assert process.returncode == 0, process.stderr[-500:]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses a timer signal")
+@pytest.mark.parametrize("leaves_by", ["pass", "raise ValueError"])
+def test_an_exception_from_a_signal_handler_is_raised_and_closes_its_scopes(leaves_by):
+    raised, lost, opened, exact = measuring(f"""
+import signal
+from allocmeter._core.figures import current_scope
+
+class Interrupted(Exception):
+    pass
+
+def interrupt(*_):
+    if armed:
+        raise Interrupted
+
+def run():
+    try:
+        with measure("outer"), measure("inner"):
+            {leaves_by}
+    except ValueError:
+        pass
+
+def note(event):
+    global armed
+    armed = False
+    lost.append(repr(event.object))
+
+armed, raised, lost = False, 0, []
+sys.unraisablehook = note
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
+ends = time.monotonic() + 3
+while time.monotonic() < ends:
+    try:
+        armed = True
+        run()
+        armed = False
+    except Interrupted:
+        armed = False
+        raised += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert current_scope() is None
+print(json.dumps([raised, lost, backend_info().open_scopes, one_block() == ONE]))
+""")
+    assert raised > 10
+    assert lost == []
+    assert opened == 0
+    assert exact

@@ -52,6 +52,46 @@ if TYPE_CHECKING:
     from allocmeter.verdicts import Verdict as Verdict
     from allocmeter.verdicts import verdict as verdict
 
+__all__ = [
+    "AllocationHistogram",
+    "AllocationProfiler",
+    "AllocationStats",
+    "AllocationTracker",
+    "AllocmeterError",
+    "BackendInfo",
+    "BackendUnavailableError",
+    "Distribution",
+    "HistogramBucket",
+    "HookError",
+    "LeakCheck",
+    "LeakDetector",
+    "LeakError",
+    "MemoryPeak",
+    "MemorySample",
+    "PeakMemoryTracker",
+    "ProcessMemory",
+    "ProfileComparison",
+    "Registry",
+    "Report",
+    "ReportFormatError",
+    "ReportRow",
+    "Verdict",
+    "__version__",
+    "backend_info",
+    "detached",
+    "install",
+    "is_installed",
+    "is_tracking",
+    "measure",
+    "measured",
+    "process_memory",
+    "report",
+    "start_tracking",
+    "stop_tracking",
+    "uninstall",
+    "verdict",
+]
+
 # Loaded when first used: importing the package takes what a scope needs, and no more.
 _LATER = {
     "BackendInfo": "backend_state",

@@ -1,5 +1,8 @@
 #include "context.h"
 
+#include "scope.h"
+#include "standin.h"
+
 AM_THREAD_LOCAL am_thread_t am_thread = {.state = AM_NO_STATE};
 _Atomic uint32_t am_listeners;
 _Atomic uint32_t am_tracking;
@@ -35,6 +38,11 @@ static am_holder *effective(am_holder *holder, const PyObject *context) {
     return holder;
 }
 
+static int is_holder(PyObject *value) {
+    return PyObject_TypeCheck(value, &am_scope_type) ||
+           PyObject_TypeCheck(value, &am_anchor_type) || Py_IS_TYPE(value, &am_standin_type);
+}
+
 /* Looking the variable up may compare it with another one of the same hash, and a comparison counts
  * as a call: it must not fail because the program is near its recursion limit. */
 #if PY_VERSION_HEX < 0x030C0000
@@ -57,7 +65,8 @@ static am_holder *variable_value(void) {
     if (failed) PyErr_Clear();
     if (value == NULL) return NULL;
     Py_DECREF(value); /* the context keeps it */
-    return value == Py_None ? NULL : (am_holder *)value;
+    /* Ours alone to set; but code that copies whole contexts can set any variable to anything. */
+    return is_holder(value) ? (am_holder *)value : NULL;
 }
 
 static const PyObject *this_context(void) { return PyThreadState_Get()->context; }
@@ -126,16 +135,14 @@ int am_context_enter(am_holder *holder, am_holder *inside) {
     return 0;
 }
 
-/* Makes current what was so before the holder. */
+/* Makes current what was so before the holder. If this is another context than it was entered in,
+ * one that inherited it by copy, it is still the value there. */
 static void step_back(am_holder *holder) {
     am_holder *back = effective(holder->previous, this_context());
-    if (variable_set(back == NULL ? Py_None : (PyObject *)back) < 0) {
-        /* No memory: the scope stays the value here and is passed over. */
-        PyErr_Clear();
-        holder->left_elsewhere = 1;
-        return;
-    }
-    Py_CLEAR(holder->previous);
+    int failed = variable_set(back == NULL ? Py_None : (PyObject *)back) < 0;
+    if (failed) PyErr_Clear(); /* no memory: it stays the value here, and is passed over */
+    if (failed || holder->context != this_context()) holder->left_elsewhere = 1;
+    else Py_CLEAR(holder->previous);
 }
 
 void am_context_leave(am_holder *holder) {

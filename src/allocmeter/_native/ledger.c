@@ -37,9 +37,14 @@ int am_ledger_extend(const void *address, int64_t size) {
 }
 
 int64_t am_ledger_take_extended(const void *address) {
-    uint32_t low = atomic_exchange_explicit(extension(address, 1), 0, memory_order_relaxed);
-    uint32_t high = atomic_exchange_explicit(extension(address, 2), 0, memory_order_relaxed);
-    return (int64_t)(high & EXTENSION_MASK) << EXTENSION_BITS | (low & EXTENSION_MASK);
+    am_entry *low = extension(address, 1), *high = extension(address, 2);
+    uint32_t low_bits = atomic_load_explicit(low, memory_order_relaxed);
+    uint32_t high_bits = atomic_load_explicit(high, memory_order_relaxed);
+    /* The free of this block was not seen, and others live there by now: its size is lost. */
+    if (!(low_bits & AM_EXTENSION) || !(high_bits & AM_EXTENSION)) return 0;
+    atomic_store_explicit(low, 0, memory_order_relaxed);
+    atomic_store_explicit(high, 0, memory_order_relaxed);
+    return (int64_t)(high_bits & EXTENSION_MASK) << EXTENSION_BITS | (low_bits & EXTENSION_MASK);
 }
 
 uint64_t am_ledger_reserved_bytes(void) {

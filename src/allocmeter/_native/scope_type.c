@@ -220,6 +220,7 @@ PyTypeObject am_scope_type = {
     .tp_name = "allocmeter._native.NativeScope",
     .tp_basicsize = sizeof(am_scope),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_doc = "NativeScope(name=None, *, registry=None)\n--\n\nWhat measure is derived from.",
     .tp_new = scope_new,
     .tp_dealloc = scope_dealloc,
     .tp_vectorcall = scope_vectorcall,
