@@ -5,7 +5,7 @@
     ok test_a_file_is_read_row_by_row
     as a list 157,443 bytes at a time
     ok test_the_budget_is_tight_enough_to_notice_a_list
-    monthly_revenue: +0.0 blocks and +0.0 bytes per iteration over 10 iterations
+    monthly_revenue: +0 blocks and +0 B per iteration over 10 iterations
     ok test_a_call_leaves_nothing_behind
 
 These are plain tests: `pytest -s examples/memory_budget.py` runs them as well.

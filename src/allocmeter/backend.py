@@ -40,6 +40,10 @@ def install(backend: str = "native") -> None:
         result = types.native().am_install()
         if result == _NEW:
             collector.watch()
+            # Loaded before the first scope: what a module keeps may come from the interpreter's
+            # free lists, where blocks of scopes wait, and those would look retained.
+            import allocmeter._core.structures
+            import allocmeter.stats  # noqa: F401
         if result < 0:
             raise HookError(
                 "the allocator hooks were installed over too many different allocators in one "
