@@ -76,6 +76,7 @@ int am_scope_open(am_scope *self) {
     return 0;
 }
 
+/* May leave an exception set: that of a signal handler which ran meanwhile. */
 static int outcome_of(PyObject *exception) {
     if (exception == NULL || exception == Py_None) return AM_SUCCEEDED;
     /* Out of stack is no moment to call Python. */
@@ -83,17 +84,19 @@ static int outcome_of(PyObject *exception) {
         PyErr_GivenExceptionMatches(exception, PyExc_RecursionError))
         return AM_FAILED;
     PyObject *result = PyObject_CallOneArg(am_python.classify, exception);
-    long outcome = result == NULL ? -1 : PyLong_AsLong(result);
-    Py_XDECREF(result);
-    if (outcome == AM_FAILED || outcome == AM_CANCELLED) return (int)outcome;
-    PyErr_WriteUnraisable(am_python.classify);
-    return AM_FAILED;
+    if (result == NULL) return AM_FAILED;
+    int cancelled = PyLong_AsLong(result) == AM_CANCELLED;
+    Py_DECREF(result);
+    return cancelled ? AM_CANCELLED : AM_FAILED;
 }
 
 static void count_by_name(am_scope *self, int outcome) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     am_aggregate *aggregate = am_registry_find(self->registry, self->name);
     if (aggregate != NULL) am_aggregate_enter(aggregate, self->holder.node, outcome);
     else PyErr_WriteUnraisable(self->name);
+    PyErr_Restore(type, value, traceback);
 }
 
 static void finish(am_scope *self) {
@@ -108,10 +111,12 @@ static void finish(am_scope *self) {
     am_nodes[node].closed = 1;
 }
 
-void am_scope_close(am_scope *self, PyObject *exception) {
-    if (self->state != AM_SCOPE_OPEN) return;
+int am_scope_close(am_scope *self, PyObject *exception) {
+    if (self->state != AM_SCOPE_OPEN) return 0;
     finish(self);
-    if (self->name != Py_None && self->complete) count_by_name(self, outcome_of(exception));
+    if (self->name == Py_None || !self->complete) return 0;
+    count_by_name(self, outcome_of(exception));
+    return PyErr_Occurred() == NULL ? 0 : -1;
 }
 
 void am_scope_cancel(am_scope *self) {

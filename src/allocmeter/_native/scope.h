@@ -63,7 +63,8 @@ int am_scope_bind(const am_callbacks *callbacks);
 
 /* The steps of a scope's life, in own sections: opening and closing it, and in between making it
  * current here and what was current before current again, as often as need be. -1 with an exception
- * set, and nothing changed; closing and suspending never fail. */
+ * set, and nothing changed; suspending never fails, and closing has closed the scope even if it
+ * returns -1: then the exception is that of a signal handler which ran meanwhile. */
 int am_scope_open(am_scope *scope);
 int am_scope_resume(am_scope *scope);
 void am_scope_suspend(am_scope *scope);
@@ -71,7 +72,7 @@ void am_scope_suspend(am_scope *scope);
 /* Suspends it together with the scopes that were opened within it and are current now, as those of
  * a generator's body are; resuming brings them back. */
 void am_scope_pause(am_scope *scope);
-void am_scope_close(am_scope *scope, PyObject *exception);
+int am_scope_close(am_scope *scope, PyObject *exception);
 
 /* Ends a scope that was opened and could not be made current: it never counts. */
 void am_scope_cancel(am_scope *scope);

@@ -103,12 +103,14 @@ static PyObject *enter(PyObject *object, PyObject *(*make_result)(PyObject *)) {
     return result;
 }
 
-static void leave(PyObject *object, PyObject *exception) {
+static int leave(PyObject *object, PyObject *const *args, Py_ssize_t count) {
     am_scope *self = (am_scope *)object;
+    PyObject *type = count > 0 ? args[0] : NULL, *exception = count > 1 ? args[1] : NULL;
     am_own_begin();
     if (self->state == AM_SCOPE_OPEN) am_scope_suspend(self);
-    am_scope_close(self, exception);
+    int failed = am_scope_close(self, exception != NULL && exception != Py_None ? exception : type);
     am_own_end();
+    return failed;
 }
 
 static PyObject *scope_enter(PyObject *self, PyObject *unused) {
@@ -122,13 +124,12 @@ static PyObject *scope_aenter(PyObject *self, PyObject *unused) {
 }
 
 static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 1 && args[1] != Py_None ? args[1] : count > 0 ? args[0] : NULL);
+    if (leave(self, args, count) < 0) return NULL;
     Py_RETURN_NONE;
 }
 
 static PyObject *scope_aexit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    leave(self, count > 1 && args[1] != Py_None ? args[1] : count > 0 ? args[0] : NULL);
-    return ready(Py_None);
+    return leave(self, args, count) < 0 ? NULL : ready(Py_None);
 }
 
 static PyObject *scope_open(PyObject *self, PyObject *unused) {
@@ -159,8 +160,9 @@ static PyObject *scope_suspend(PyObject *self, PyObject *unused) {
 
 static PyObject *scope_close(PyObject *self, PyObject *exception) {
     am_own_begin();
-    am_scope_close((am_scope *)self, exception);
+    int failed = am_scope_close((am_scope *)self, exception) < 0;
     am_own_end();
+    if (failed) return NULL;
     Py_RETURN_NONE;
 }
 
