@@ -165,9 +165,8 @@ class AllocationStats:
 @functools.cache
 def _core() -> tuple[AbstractContextManager[Any], Callable[[], bool], Callable[[], Figures]]:
     # Remembered, because an import statement allocates a little in the current scope each time.
-    from allocmeter._core.figures import read_process
+    from allocmeter._core.figures import is_tracking, read_process
     from allocmeter._core.own import OWN
-    from allocmeter.tracking import is_tracking
 
     return OWN, is_tracking, read_process
 

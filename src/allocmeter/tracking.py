@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocmeter._core import types
+from allocmeter._core import figures, types
 from allocmeter._core.own import OWN
 from allocmeter.backend import install
 from allocmeter.errors import BackendUnavailableError
@@ -34,6 +34,6 @@ def is_tracking() -> bool:
     """Whether the process as a whole is being recorded; never where the library cannot be used."""
     with OWN:
         try:
-            return bool(types.native().am_is_tracking())
+            return figures.is_tracking()
         except BackendUnavailableError:
             return False

@@ -53,6 +53,11 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
     )
 
 
+def is_tracking() -> bool:
+    """Whether code outside every scope is recorded."""
+    return bool(types.native().am_is_tracking())
+
+
 def read_process() -> Figures:
     """Return what the process allocated, cumulative while it was tracked or inside scopes."""
     return _read_node(_ROOT)
