@@ -49,7 +49,7 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
         raise BackendUnavailableError(f"the figures of {name} are incomplete: {_GAP}")
     raise BackendUnavailableError(
         f"{name} was not measured: too many scopes were open or still held memory when it was "
-        "entered; backend_info() tells how many"
+        "entered, or it was nested more than 1,000 deep; the scope around it has its figures"
     )
 
 

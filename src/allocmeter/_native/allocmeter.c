@@ -87,7 +87,7 @@ int am_scope_read(PyObject *object, int moment, int self, am_figures *out) {
     const am_scope *scope = (const am_scope *)object;
     if (scope->state == AM_SCOPE_NEW) return AM_NOT_OPENED;
     uint32_t node = scope->holder.node;
-    if (node == AM_NONE) return AM_UNMEASURED;
+    if (!scope->measured) return AM_UNMEASURED;
     if (moment != AM_NOW && scope->state == AM_SCOPE_CLOSED) {
         if (!scope->complete) return AM_INCOMPLETE;
         put_figures(self ? scope->final_self : scope->final, out);

@@ -39,7 +39,7 @@ enum {
     AM_READ = 0,
     AM_NOT_OPENED = 1,  /* the scope was not entered yet */
     AM_INCOMPLETE = 2,  /* blocks went by unseen: the hooks were not in place all the time */
-    AM_UNMEASURED = 3   /* the node table was full when it opened */
+    AM_UNMEASURED = 3   /* the node table was full, or the nesting too deep */
 };
 
 typedef struct {

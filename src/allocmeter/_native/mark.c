@@ -23,7 +23,7 @@ PyObject *am_mark_new(PyObject *scope) {
     if (scope != Py_None) {
         if (!am_is_scope(scope)) return NULL;
         node = ((am_scope *)scope)->holder.node;
-        if (node == AM_NONE) {
+        if (!((am_scope *)scope)->measured) {
             PyErr_SetString(PyExc_RuntimeError, "this scope has no figures to mark");
             return NULL;
         }

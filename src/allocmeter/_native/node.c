@@ -44,18 +44,20 @@ int am_nodes_init(void) {
 static uint32_t late_parent(uint32_t index) {
     while (am_nodes[index].closed && am_nodes[am_nodes[index].parent].closed)
         index = am_nodes[index].parent;
-    return am_nodes[index].depth < AM_MAX_DEPTH ? index : AM_ROOT;
+    return index;
 }
 
 uint32_t am_node_open(uint32_t parent) {
     uint32_t index = free_list;
+    parent = late_parent(parent);
+    if (am_nodes[parent].depth >= AM_MAX_DEPTH) return AM_NONE;
     if (index != AM_NONE) {
         free_list = am_nodes[index].parent;
     } else {
         if (am_nodes_end == capacity) return AM_NONE;
         index = am_nodes_end++;
     }
-    node_init(index, late_parent(parent));
+    node_init(index, parent);
     am_nodes_in_use++;
     return index;
 }

@@ -25,7 +25,7 @@ enum {
 /* The ledger stores an index in 21 bits. */
 #define AM_MAX_NODES (1u << 21)
 
-/* Deeper scopes hang under the root: settling walks from a node to the root. */
+/* Settling walks from a node to the root, so there is a limit to that way. */
 #define AM_MAX_DEPTH 1000u
 
 /* Signed, so that a change is of the same type as a state. Allocations are not stored: they are
@@ -74,7 +74,8 @@ extern uint32_t am_nodes_in_use;  /* scopes that are open or still needed */
  * to give. Calling it again changes nothing. */
 int am_nodes_init(void);
 
-/* A new node with one handle, below `parent`; AM_NONE when the table is full. Late work hangs
+/* A new node with one handle, below `parent`; AM_NONE when the table is full or the tree too deep:
+ * then charge the parent. Late work hangs
  * under the outermost closed scope, so that a chain of scopes that each start the next one does
  * not grow without end. */
 uint32_t am_node_open(uint32_t parent);

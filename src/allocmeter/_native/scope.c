@@ -66,8 +66,13 @@ int am_scope_open(am_scope *self) {
     if (!am_hooks_wanted && install() < 0) return -1;
     const am_holder *around = am_context_holder();
     uint32_t parent = around == NULL ? AM_ROOT : around->node;
-    self->holder.node = am_node_open(parent == AM_NONE ? AM_ROOT : parent);
-    if (self->holder.node == AM_NONE) am_unmeasured_scopes++;
+    uint32_t node = am_node_open(parent);
+    self->measured = node != AM_NONE;
+    if (!self->measured) {
+        am_unmeasured_scopes++;
+        am_node_hold(node = parent);
+    }
+    self->holder.node = node;
     self->gaps = am_hooks_gaps;
     self->fresh = 1;
     self->state = AM_SCOPE_OPEN;
@@ -103,7 +108,7 @@ static void finish(am_scope *self) {
     self->state = AM_SCOPE_CLOSED;
     am_open_scopes--;
     uint32_t node = self->holder.node;
-    if (node == AM_NONE) return;
+    if (!self->measured) return;
     am_settle();
     self->final = am_snapshot_total(node);
     self->final_self = am_snapshot_self(node);

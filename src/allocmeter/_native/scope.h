@@ -27,6 +27,7 @@ typedef struct {
     char state;
     char fresh;    /* opened, and not made current yet */
     char complete; /* closed without a gap in between */
+    char measured; /* has a node of its own; else it charges the scope around */
 } am_scope;
 
 extern PyTypeObject am_scope_type;
@@ -35,7 +36,7 @@ extern PyTypeObject am_anchor_type;
 /* How many scopes are open. */
 extern uint32_t am_open_scopes;
 
-/* How many scopes found the table full, and measure nothing. */
+/* How many scopes got no node of their own, and have no figures. */
 extern uint64_t am_unmeasured_scopes;
 
 /* Whether it is one; if not, sets TypeError. */

@@ -56,8 +56,8 @@ class Load:
     """Sends requests over several connections, checks each response, and counts."""
 
     def __init__(self, requests: Iterable[Request], checker: ResponseChecker) -> None:
-        self.sent = 0
-        self.failed = 0
+        self.sent: int = 0
+        self.failed: int = 0
         self._requests = iter(requests)
         self._checker = checker
         self._began = time.monotonic()
