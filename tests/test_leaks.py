@@ -83,6 +83,7 @@ def test_a_block_freed_inside_is_no_leak():
     assert detector.delta().allocations >= 1
 
 
+@pytest.mark.exact
 @pytest.mark.anyio
 async def test_child_tasks_and_worker_threads_are_inside_the_block():
     kept = []

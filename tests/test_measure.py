@@ -163,6 +163,7 @@ def test_subclasses_may_change_construction_and_entering():
         decorated()
 
 
+@pytest.mark.exact
 def test_a_subclass_may_have_a_finalizer_that_reads_the_figures():
     read = []
 

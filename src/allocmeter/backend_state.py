@@ -15,8 +15,9 @@ class BackendInfo:
     Attributes:
         available: whether the native library is loaded and can count.
         reason: why not, if it is not; otherwise empty.
-        hook_position: `"on top"` and `"wrapped"` (another tool's hook passes calls on to ours)
-            both count exactly; `"removed"` means that another tool took ours away.
+        hook_position: `"on top"` and `"wrapped"` (another tool's hook passes calls on to ours,
+            and what that tool allocates for itself counts too) see every block; `"removed"`
+            means that another tool took ours away.
         domains: for each domain of allocators, an empty text if it is seen, or why it is not.
         library: path of the native library, `None` if there is none.
         abi_version: of the contract between library and package.

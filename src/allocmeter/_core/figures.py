@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NOW, FINAL = 0, 1
 _GAP = (
     "the allocator hooks were removed, by uninstall() or by another tool such as "
-    "tracemalloc.stop(), while they were needed. Start such tools before the first scope, or leave "
-    "them running"
+    "tracemalloc.stop(), while they were needed (or the system had no address space left to note "
+    "a block). Start such tools before the first scope, or leave them running"
 )
 _READ, _NOT_OPENED, _INCOMPLETE = 0, 1, 2
 _ROOT, _OWN, _COLLECTOR = 1, 2, 3  # as in _native/node.h

@@ -56,6 +56,7 @@ static inline void record(const void *block, size_t size, uint32_t node, int exc
         put = am_ledger_put(block, node, (int64_t)size);
     }
     if (AM_LIKELY(put == AM_PUT)) charge(node, (int64_t)size, exclusive);
+    else am_hooks_gaps++; /* no room in the ledger: figures with this block in them are refused */
 }
 
 /* The obj and mem domains may pass a call on to raw, where it must not be counted again. Where
