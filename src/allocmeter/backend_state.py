@@ -21,10 +21,10 @@ class BackendInfo:
         domains: for each domain of allocators, an empty text if it is seen, or why it is not.
         library: path of the native library, `None` if there is none.
         abi_version: of the contract between library and package.
-        gaps: how often blocks may have gone by unseen, as hooks were removed.
+        gaps: how often blocks may have gone by unseen: hooks removed, or no room to note a block.
         open_scopes: scopes entered and not left.
         scopes_kept: scopes that are open, or closed with memory still alive.
-        unmeasured_scopes: scopes that found the core's table full, and have no figures.
+        unmeasured_scopes: scopes without figures: the table was full, or they were nested too deep.
         own_bytes: bytes the library holds for itself on the Python heap.
         own_table_bytes: bytes of the core's tables in use, on top of that.
         finalizers_apart: whether what finalizers allocate while the garbage collector runs is told

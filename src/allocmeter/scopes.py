@@ -100,7 +100,7 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
 
 
 def _stats(figures: Figures) -> AllocationStats:
-    # Imported when the first figure is read: dataclasses take long to import.
+    # Dataclasses take long to import, so `import allocmeter` does without; `install` brings them.
     from allocmeter.stats import AllocationStats
 
     return AllocationStats.from_figures(figures)

@@ -2,7 +2,7 @@
 
 static void standin_dealloc(PyObject *object) {
     am_standin *self = (am_standin *)object;
-    if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
+    am_node_drop(self->holder.node);
     atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
     Py_XDECREF(self->holder.previous);
     Py_TYPE(object)->tp_free(object);
@@ -31,7 +31,7 @@ am_holder *am_standin_for_entering(am_scope *scope) {
     standin->holder.left_elsewhere = 0;
     standin->holder.node = scope->holder.node;
     standin->scope = scope;
-    if (standin->holder.node != AM_NONE) am_node_hold(standin->holder.node);
+    am_node_hold(standin->holder.node);
     atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
     am_standin_abandon(scope);
     scope->standin = standin;
