@@ -30,7 +30,8 @@ BIN := $(VENV)/bin
 # For pyright, which asks the `python` on the PATH where the installed packages are.
 ON_PATH := PATH="$(abspath $(BIN)):$$PATH"
 BUILT := $(VENV)/.built
-BUILT_FROM := $(wildcard src/allocmeter/_native/*.[ch]) setup.py pyproject.toml
+BUILT_FROM := $(wildcard src/allocmeter/_native/*.[ch] src/allocmeter/_native/preload/*.[ch]) \
+    setup.py pyproject.toml
 # The venv is the build environment as well, which needs what pyproject.toml says of that.
 BUILD_REQUIRES := $(shell sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

@@ -1,4 +1,4 @@
-"""Builds the native library; everything else about the package is in pyproject.toml."""
+"""Builds the native libraries; everything else about the package is in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -19,20 +19,39 @@ if os.environ.get("ALLOCMETER_WERROR") == "1":
     # Never by default: a new compiler's new warning must not break somebody's install.
     compile_args.append("-Werror")
 
-# Not an extension module: there is no PyInit function, ctypes loads the library. Building it as
-# one gives it the interpreter's own compiler and a file name for each version, so that virtual
-# environments of different versions can share an editable source tree.
-library = Extension(
-    "allocmeter._native.liballocmeter",
-    sources=sorted(map(str, native.glob("*.c"))),
-    depends=sorted(map(str, native.glob("*.h"))),
-    # For sanitizers and experiments; last, so that they win.
-    extra_compile_args=compile_args + shlex.split(os.environ.get("ALLOCMETER_CFLAGS", "")),
-    extra_link_args=shlex.split(os.environ.get("ALLOCMETER_LDFLAGS", "")),
-)
+# For sanitizers and experiments; last, so that they win.
+more_compile_args = shlex.split(os.environ.get("ALLOCMETER_CFLAGS", ""))
+more_link_args = shlex.split(os.environ.get("ALLOCMETER_LDFLAGS", ""))
+
+# Not extension modules: there is no PyInit function; ctypes loads the one library, the dynamic
+# linker the other. Building them as modules gives them the interpreter's own compiler and a file
+# name for each version, so that virtual environments of different versions can share an editable
+# source tree.
+libraries = [
+    Extension(
+        "allocmeter._native.liballocmeter",
+        sources=sorted(map(str, native.glob("*.c"))),
+        depends=sorted(map(str, native.glob("**/*.h"))),
+        libraries=["dl"] if sys.platform == "linux" else [],
+        extra_compile_args=compile_args + more_compile_args,
+        extra_link_args=more_link_args,
+    )
+]
+if sys.platform == "linux":
+    libraries.append(
+        Extension(
+            "allocmeter._native.liballocmeter_preload",
+            sources=[str(native / "preload" / "preload.c")],
+            depends=sorted(map(str, native.glob("**/*.h"))),
+            libraries=["dl"],
+            # The compiler must not turn what malloc and its family do into calls of the family.
+            extra_compile_args=[*compile_args, "-fno-builtin", *more_compile_args],
+            extra_link_args=more_link_args,
+        )
+    )
 
 setup(
-    ext_modules=[library],
+    ext_modules=libraries,
     # Time stamps cannot tell that the flags above have changed.
     options={"build_ext": {"force": True}},
 )

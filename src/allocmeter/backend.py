@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from allocmeter._core import collector, figures, types
+from allocmeter._core import collector, figures, preload, types
 from allocmeter._core.callbacks import classify, ready
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, HookError
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _POSITIONS: tuple[HookPosition, ...] = ("not installed", "on top", "wrapped", "removed")
 _NEW, _NOT_ON_TOP, _SCOPES_OPEN = 1, -1, -2
-_NATIVE_REASON = "not built in: this version sees the interpreter's allocators only"
 
 
 def install(backend: str = "native") -> None:
@@ -105,7 +104,7 @@ def backend_info() -> BackendInfo:
             hook_position=position,
             domains={
                 "python": removed if position == "removed" else "",
-                "native": _NATIVE_REASON,
+                "native": preload.why_not_seen(),
             },
             library=native._name,  # noqa: SLF001 - the one place that has it
             abi_version=native.am_abi_version(),

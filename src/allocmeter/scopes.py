@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from allocmeter._core.figures import FINAL, NOW, read_scope
+from allocmeter._core.figures import FINAL, NOW, read_scope, read_scope_native
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeAnchor, NativeScope
 
@@ -88,10 +88,15 @@ class measure(NativeScope):  # noqa: N801 - reads as a verb in `async with measu
         """Return `stats` for each allocator domain; `None` for one that cannot be seen.
 
         `"python"` is what went through the interpreter's allocators, `"native"` what extension
-        modules asked of `malloc` themselves.
+        modules asked of `malloc` themselves, which is seen in programs started with `allocmeter
+        run`. The two add up to `stats`.
         """
         with OWN:
-            return {"python": self.stats, "native": None}
+            figures = read_scope_native(self)
+            if figures is None:
+                return {"python": self.stats, "native": None}
+            native = _stats(figures)
+            return {"python": self.stats - native, "native": native}
 
     def __repr__(self) -> str:
         with OWN:

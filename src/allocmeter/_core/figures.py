@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from allocmeter._core import types
+from allocmeter._core import preload, types
 from allocmeter.errors import BackendUnavailableError
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
     )
 
 
+def read_scope_native(scope: NativeScope) -> Figures | None:
+    """Return the native domain's part of a scope's figures, final if it is closed.
+
+    Its peaks are not known. `None` where the native domain is not seen.
+
+    Raises:
+        RuntimeError: the scope has not been entered yet.
+        BackendUnavailableError: its figures cannot be known; the text says why.
+    """
+    figures = read_scope(scope, FINAL)
+    if not preload.is_seen():
+        return None
+    from ctypes import byref
+
+    types.native().am_scope_read_native(scope, FINAL, byref(figures))
+    return figures
+
+
 def is_tracking() -> bool:
     """Whether code outside every scope is recorded."""
     return bool(types.native().am_is_tracking())
@@ -61,6 +79,17 @@ def is_tracking() -> bool:
 def read_process() -> Figures:
     """Return what the process allocated, cumulative while it was tracked or inside scopes."""
     return _read_node(_ROOT)
+
+
+def read_process_native() -> Figures | None:
+    """Return the native domain's part of that, without peaks; `None` where it is not seen."""
+    figures = read_process()
+    if not preload.is_seen():
+        return None
+    from ctypes import byref
+
+    types.native().am_node_read_native(_ROOT, byref(figures))
+    return figures
 
 
 def read_own() -> Figures:

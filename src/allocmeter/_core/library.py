@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -35,13 +35,22 @@ def find() -> str:
         raise BackendUnavailableError(
             f"{PATH_VARIABLE} names {chosen!r}, where there is no file; correct or unset it."
         )
+    return find_built(STEM)
+
+
+def find_built(stem: str) -> str:
+    """Return the path of a library of this name that was built for this interpreter.
+
+    Raises:
+        BackendUnavailableError: there is none.
+    """
     for directory in _native.__path__:
         for suffix in EXTENSION_SUFFIXES:
-            path = os.path.join(directory, STEM + suffix)  # noqa: PTH118
+            path = os.path.join(directory, stem + suffix)  # noqa: PTH118
             if os.path.isfile(path):  # noqa: PTH113
                 return path
     raise BackendUnavailableError(
-        f"the native library {STEM}{EXTENSION_SUFFIXES[0]} is missing from this installation. "
+        f"the native library {stem}{EXTENSION_SUFFIXES[0]} is missing from this installation. "
         + _REBUILD
     )
 
@@ -129,12 +138,16 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_install": (c_int, []),
         "am_uninstall": (c_int, []),
         "am_position": (c_int, []),
+        "am_native": (c_int, []),
         "am_collector_callback": (py_object, []),
         "am_collector_check": (c_int, []),
         "am_track": (c_int, [c_int]),
         "am_is_tracking": (c_int, []),
         "am_scope_read": (c_int, [py_object, c_int, c_int, pointer]),
+        "am_scope_read_native": (c_int, [py_object, c_int, pointer]),
         "am_node_read": (c_int, [c_uint32, pointer]),
+        "am_node_read_native": (c_int, [c_uint32, pointer]),
+        "am_close_open_scopes": (c_int, []),
         "am_current_scope": (py_object, []),
         "am_mark_new": (py_object, [py_object]),
         "am_mark_read": (c_int, [py_object, POINTER(c_int64)]),

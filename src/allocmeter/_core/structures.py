@@ -80,6 +80,8 @@ class Aggregate(ctypes.Structure):
         ("retained_bytes", c_int64),
         ("retained_allocations", c_int64),
         ("late_bytes_allocated", c_int64),
+        ("native_bytes_allocated", c_int64),
+        ("native_allocations", c_int64),
         ("bytes_allocated", Distribution),
         ("allocations", Distribution),
         ("peak_bytes", Distribution),

@@ -45,6 +45,12 @@ static void settle_active(void) {
         }
     }
     memset(pending, 0, sizeof *pending);
+    if (am_active.native_changed) {
+        for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent)
+            counts_add(&am_nodes[i].native, &am_active.native);
+        memset(&am_active.native, 0, sizeof am_active.native);
+        am_active.native_changed = 0;
+    }
     am_active.room_bytes = room_bytes;
     am_active.room_blocks = room_blocks;
 }
@@ -106,6 +112,35 @@ void am_credit_other(uint32_t index, int64_t size) {
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
 }
 
+/* No mark is kept of the native share, so it may be noted at any time before it is read. */
+static void native_add(uint32_t index, const am_counts *change) {
+    if (index == am_active.node) {
+        counts_add(&am_active.native, change);
+        am_active.native_changed = 1;
+        return;
+    }
+    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
+        counts_add(&am_nodes[i].native, change);
+}
+
+void am_charge_native(uint32_t index, int64_t size) {
+    const am_counts change = {.live_bytes = size, .live_blocks = 1};
+    am_charge(index, size);
+    native_add(index, &change);
+}
+
+void am_credit_native(uint32_t index, int64_t size) {
+    const am_counts change = freed(size);
+    native_add(index, &change); /* first: the credit may recycle the node */
+    am_credit(index, size);
+}
+
+void am_count_native_reallocation(uint32_t index) {
+    const am_counts change = {.reallocations = 1};
+    am_count_reallocation(index);
+    native_add(index, &change);
+}
+
 static void foreign_queue_push(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     if (atomic_exchange_explicit(&foreign->queued, 1, memory_order_acq_rel)) return;
@@ -122,46 +157,66 @@ static void raise_high(_Atomic int64_t *high, int64_t value) {
     }
 }
 
-#define ADD(field, value) \
-    (atomic_fetch_add_explicit(&foreign->field, (value), memory_order_relaxed) + (value))
-#define TAKE(field) atomic_exchange_explicit(&foreign->field, 0, memory_order_relaxed)
+static inline int64_t atomic_add(_Atomic int64_t *to, int64_t value) {
+    return atomic_fetch_add_explicit(to, value, memory_order_relaxed) + value;
+}
 
-void am_foreign_charge(uint32_t index, int64_t size) {
+static inline int64_t atomic_get(const _Atomic int64_t *from) {
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
+static inline int64_t atomic_take(_Atomic int64_t *from) {
+    return atomic_exchange_explicit(from, 0, memory_order_relaxed);
+}
+
+void am_foreign_charge(uint32_t index, int64_t size, int native) {
     am_foreign *foreign = &am_nodes[index].foreign;
-    raise_high(&foreign->high_bytes, ADD(live_bytes, size));
-    raise_high(&foreign->high_blocks, ADD(live_blocks, 1));
+    am_atomic_counts *counts = &foreign->domains[native], *others = &foreign->domains[!native];
+    raise_high(&foreign->high_bytes,
+               atomic_add(&counts->live_bytes, size) + atomic_get(&others->live_bytes));
+    raise_high(&foreign->high_blocks,
+               atomic_add(&counts->live_blocks, 1) + atomic_get(&others->live_blocks));
     foreign_queue_push(index);
 }
 
-void am_foreign_credit(uint32_t index, int64_t size) {
-    am_foreign *foreign = &am_nodes[index].foreign;
-    (void)ADD(live_bytes, -size);
-    (void)ADD(live_blocks, -1);
-    (void)ADD(freed_bytes, size);
-    (void)ADD(freed_blocks, 1);
+void am_foreign_credit(uint32_t index, int64_t size, int native) {
+    am_atomic_counts *counts = &am_nodes[index].foreign.domains[native];
+    (void)atomic_add(&counts->live_bytes, -size);
+    (void)atomic_add(&counts->live_blocks, -1);
+    (void)atomic_add(&counts->freed_bytes, size);
+    (void)atomic_add(&counts->freed_blocks, 1);
     foreign_queue_push(index);
 }
 
-void am_foreign_count_reallocation(uint32_t index) {
-    am_foreign *foreign = &am_nodes[index].foreign;
-    (void)ADD(reallocations, 1);
+void am_foreign_count_reallocation(uint32_t index, int native) {
+    (void)atomic_add(&am_nodes[index].foreign.domains[native].reallocations, 1);
     foreign_queue_push(index);
+}
+
+static am_counts take_counts(am_atomic_counts *from) {
+    return (am_counts){.live_bytes = atomic_take(&from->live_bytes),
+                       .live_blocks = atomic_take(&from->live_blocks),
+                       .freed_bytes = atomic_take(&from->freed_bytes),
+                       .freed_blocks = atomic_take(&from->freed_blocks),
+                       .reallocations = atomic_take(&from->reallocations)};
 }
 
 static void merge_one(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     /* Open the queue to this node again before taking: an event in between queues it anew. */
     atomic_store_explicit(&foreign->queued, 0, memory_order_release);
-    int64_t high_bytes = TAKE(high_bytes), high_blocks = TAKE(high_blocks);
-    am_counts change = {.live_bytes = TAKE(live_bytes), .live_blocks = TAKE(live_blocks),
-                        .freed_bytes = TAKE(freed_bytes), .freed_blocks = TAKE(freed_blocks),
-                        .reallocations = TAKE(reallocations)};
+    int64_t high_bytes = atomic_take(&foreign->high_bytes);
+    int64_t high_blocks = atomic_take(&foreign->high_blocks);
+    am_counts change = take_counts(&foreign->domains[0]);
+    const am_counts native = take_counts(&foreign->domains[1]);
+    counts_add(&change, &native);
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
         marks_raise(node, node->total.live_bytes + high_bytes,
                     node->total.live_blocks + high_blocks);
         counts_add(&node->total, &change);
+        counts_add(&node->native, &native);
     }
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
 }

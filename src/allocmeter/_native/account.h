@@ -17,6 +17,8 @@ typedef struct {
     am_counts pending;
     int64_t room_bytes, room_blocks; /* how far `pending` may rise without raising a mark */
     uint32_t node;
+    uint32_t native_changed;     /* `native` below holds anything */
+    am_counts native;            /* the part of `pending` that is of the native domain */
     uint32_t other_interpreters; /* set once a thread of another interpreter was seen */
     _Atomic uint32_t foreign; /* nodes with foreign events to merge: a stack through foreign.next */
 } am_active_t;
@@ -70,12 +72,17 @@ static inline void am_count_reallocation(uint32_t index) {
     else am_nodes[index].total.reallocations = ++am_nodes[index].self.reallocations;
 }
 
+/* The same for blocks of the native domain: they count in all figures, and once more apart. */
+void am_charge_native(uint32_t index, int64_t size);
+void am_credit_native(uint32_t index, int64_t size);
+void am_count_native_reallocation(uint32_t index);
+
 /* The same for threads that do not hold the interpreter lock: relaxed atomic adds to counters of
  * their own, merged at the next settlement. A mark then counts their highest value as if it had
  * stood together with the highest value of the others. */
-void am_foreign_charge(uint32_t index, int64_t size);
-void am_foreign_credit(uint32_t index, int64_t size);
-void am_foreign_count_reallocation(uint32_t index);
+void am_foreign_charge(uint32_t index, int64_t size, int native);
+void am_foreign_credit(uint32_t index, int64_t size, int native);
+void am_foreign_count_reallocation(uint32_t index, int native);
 
 /* In a forked child: a thread that was about to queue its node is gone. */
 void am_foreign_repair(void);

@@ -31,6 +31,8 @@ void am_aggregate_enter(am_aggregate *aggregate, uint32_t index, int outcome) {
     aggregate->cancelled += outcome == AM_CANCELLED;
     for (int i = 0; i < AM_QUANTITIES; i++)
         (void)am_histogram_add(&aggregate->quantities[i], figures[i]);
+    aggregate->native_bytes += am_allocated_bytes(&node->native);
+    aggregate->native_blocks += am_allocated_blocks(&node->native);
     aggregate->holders++;
     node->aggregate = aggregate;
     node->closed_bytes = figures[AM_BYTES_ALLOCATED];

@@ -17,6 +17,7 @@ typedef struct am_aggregate {
     uint64_t holders;
     uint64_t count, errors, cancelled; /* count: all that finished, however they did */
     am_histogram quantities[AM_QUANTITIES];
+    int64_t native_bytes, native_blocks;       /* allocated in the native domain */
     int64_t late_bytes;                        /* allocated by recycled scopes after they closed */
     int64_t retained_bytes, retained_blocks;   /* as of the last am_aggregates_refresh */
     int64_t late_bytes_alive;                  /* late bytes of scopes not recycled, likewise */

@@ -5,6 +5,7 @@
 #include "collector.h"
 #include "fork.h"
 #include "ledger.h"
+#include "malloc.h"
 #include "ownership.h"
 #include "pymem.h"
 #include "registry.h"
@@ -46,11 +47,21 @@ int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *classify, PyObjec
     return am_scope_bind(&callbacks);
 }
 
-int am_install(void) { return am_hooks_install(); }
+int am_install(void) {
+    int result = am_hooks_install();
+    if (result >= 0) am_native_connect();
+    return result;
+}
 
-int am_uninstall(void) { return am_open_scopes != 0 ? -2 : am_hooks_uninstall(); }
+int am_uninstall(void) {
+    if (am_open_scopes != 0) return -2;
+    int result = am_hooks_uninstall();
+    if (result == 0) am_native_disconnect();
+    return result;
+}
 
 int am_position(void) { return am_hooks_position(); }
+int am_native(void) { return am_native_state(); }
 
 PyObject *am_collector_callback(void) { return am_collector_callback_new(); }
 int am_collector_check(void) { return am_collector_verify(); }
@@ -99,6 +110,33 @@ int am_scope_read(PyObject *object, int moment, int self, am_figures *out) {
     return AM_READ;
 }
 
+/* Nobody keeps marks of the native share. */
+static void put_native_figures(const am_counts *counts, am_figures *out) {
+    put_figures((am_snapshot){*counts, 0, 0}, out);
+}
+
+int am_scope_read_native(PyObject *object, int moment, am_figures *out) {
+    int status = am_scope_read(object, moment, 0, out);
+    if (status != AM_READ) return status;
+    const am_scope *scope = (const am_scope *)object;
+    int is_final = moment != AM_NOW && scope->state == AM_SCOPE_CLOSED;
+    put_native_figures(is_final ? &scope->final_native : &am_nodes[scope->holder.node].native, out);
+    return AM_READ;
+}
+
+int am_node_read_native(uint32_t node, am_figures *out) {
+    int status = am_node_read(node, out);
+    put_native_figures(&am_nodes[node].native, out);
+    return status;
+}
+
+int am_close_open_scopes(void) {
+    am_own_begin();
+    int closed = am_scopes_close_all();
+    am_own_end();
+    return PyErr_Occurred() == NULL ? closed : -1;
+}
+
 int am_node_read(uint32_t node, am_figures *out) {
     am_settle();
     put_figures(am_snapshot_total(node), out);
@@ -138,6 +176,8 @@ int am_aggregate_read(PyObject *object, am_aggregate_figures *out) {
     out->errors = aggregate->errors;
     out->cancelled = aggregate->cancelled;
     out->late_bytes_allocated = aggregate->late_bytes;
+    out->native_bytes_allocated = aggregate->native_bytes;
+    out->native_allocations = aggregate->native_blocks;
     if (am_aggregate_is_fresh(aggregate)) {
         out->retained_bytes = aggregate->retained_bytes;
         out->retained_allocations = aggregate->retained_blocks;

@@ -21,7 +21,7 @@
 #include "aggregate.h"
 #include "platform.h"
 
-#define AM_ABI_VERSION 1
+#define AM_ABI_VERSION 2
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -50,6 +50,7 @@ typedef struct {
 typedef struct {
     uint64_t count, errors, cancelled;
     int64_t retained_bytes, retained_allocations, late_bytes_allocated;
+    int64_t native_bytes_allocated, native_allocations; /* the native domain's part of the sums */
     am_distribution quantities[AM_QUANTITIES]; /* bytes, allocations, peak, retained at the end */
 } am_aggregate_figures;
 
@@ -88,6 +89,7 @@ AM_API int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *classify, 
 AM_API int am_install(void);   /* 1 put in place, 0 were in place, -1 too many layers */
 AM_API int am_uninstall(void); /* 0 gone, -1 not on top, -2 scopes are open */
 AM_API int am_position(void);  /* pymem.h: not installed, on top, wrapped, removed */
+AM_API int am_native(void);    /* malloc.h: whether the native domain is seen, or why not */
 
 /* The collector (collector.h): the callable for gc.callbacks; whether the collector's flag can be
  * trusted, after one collection with it in place; and trusting it no more. */
@@ -106,9 +108,19 @@ AM_API int am_is_tracking(void);
  * AM_READ and so on; -1 with TypeError when it is not a scope. */
 AM_API int am_scope_read(PyObject *scope, int moment, int self, am_figures *out);
 
+/* The native domain's part of the inclusive figures; its peaks are not known, and 0. The same
+ * answers. */
+AM_API int am_scope_read_native(PyObject *scope, int moment, am_figures *out);
+AM_API int am_node_read_native(uint32_t node, am_figures *out);
+
 /* Figures of a permanent node (node.h: AM_ROOT, AM_OWN, AM_GC): AM_READ, or AM_INCOMPLETE for the
  * root if blocks went by unseen since am_track(1) was last called. */
 AM_API int am_node_read(uint32_t node, am_figures *out);
+
+/* Closes every open scope as cancelled, for a report on a process that is about to end. The code
+ * inside them goes on, as late work. How many they were, or -1 with the exception of a signal
+ * handler; then some are still open. */
+AM_API int am_close_open_scopes(void);
 
 /* The scope that is current here, a new reference; None outside every scope. */
 AM_API PyObject *am_current_scope(void);

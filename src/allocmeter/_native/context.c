@@ -83,6 +83,12 @@ static int is_elsewhere(const PyThreadState *state, int locked) {
     return state != NULL && state->interp != main_interpreter;
 }
 
+/* For when the thread gives up the lock as well: it can look nothing up then. */
+static void remember(uint32_t node) {
+    am_thread.node = node;
+    am_thread.generation = am_nodes[node].generation;
+}
+
 uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
     if (thread->muted) {
@@ -100,8 +106,7 @@ uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
         return thread->node == AM_NONE || recycled ? AM_ROOT : thread->node;
     }
     const am_holder *holder = effective(variable_value(), state->context);
-    thread->node = holder == NULL ? AM_ROOT : holder->node;
-    thread->generation = am_nodes[thread->node].generation;
+    remember(holder == NULL ? AM_ROOT : holder->node);
     thread->state = state;
     thread->state_id = state->id;
     thread->context_version = state->context_ver;
@@ -115,6 +120,7 @@ static int variable_set(PyObject *value) {
     am_thread.state = AM_NO_STATE;
     if (token != NULL) {
         Py_DECREF(token);
+        remember(value == Py_None ? AM_ROOT : ((am_holder *)value)->node);
         return 0;
     }
     if (variable_value() != (value == Py_None ? NULL : (am_holder *)value)) return -1;

@@ -1,4 +1,4 @@
-/* The ledger: which node owns the block at an address, and how large it is.
+/* The ledger: which node owns the block at an address, how large it is, and which layer saw it.
  *
  * Four bytes for every 16 bytes of address space, in leaves of 32 MiB that are reserved when first
  * needed; pages nobody writes cost nothing. No header is put before a block, so size classes and
@@ -7,7 +7,8 @@
  * is needed. A size that does not fit is kept in the two entries after the block's own, which lie
  * inside that block.
  *
- *   entry      = node index (21 bits) | size (10 bits); size 1023: see the two extensions
+ *   entry      = node index (21 bits) | native (1 bit) | size (9 bits)
+ *                size 511: see the two extensions
  *   extension  = top bit set | 31 bits of the size
  *
  * Any thread may call these, with or without the interpreter lock; none allocates from the heap. */
@@ -25,7 +26,8 @@ typedef _Atomic uint32_t am_entry;
 #define AM_LEAF_BITS 25
 #define AM_ADDRESS_BITS 48
 #define AM_LEAF_ENTRIES (1u << (AM_LEAF_BITS - AM_GRANULE_BITS))
-#define AM_SIZE_BITS 10
+#define AM_SIZE_BITS 9
+#define AM_NODE_SHIFT (AM_SIZE_BITS + 1)
 #define AM_SIZE_EXTENDED ((1u << AM_SIZE_BITS) - 1)
 #define AM_EXTENSION (1u << 31)
 
@@ -33,7 +35,8 @@ extern am_entry *_Atomic am_ledger_root[1u << (AM_ADDRESS_BITS - AM_LEAF_BITS)];
 
 /* The owner and size that one entry stands for. */
 typedef struct {
-    uint32_t node; /* AM_NONE: the address is not in the ledger */
+    uint32_t node;   /* AM_NONE: the address is not in the ledger */
+    uint32_t native; /* asked of malloc, not of the interpreter's allocators */
     int64_t size;
 } am_owner;
 
@@ -53,13 +56,14 @@ AM_COLD int64_t am_ledger_take_extended(const void *address);
 
 /* Removes the block at `address` and returns what stood there. */
 static inline am_owner am_ledger_take(const void *address) {
-    am_owner owner = {0, 0};
+    am_owner owner = {0, 0, 0};
     am_entry *entry = am_ledger_find(address);
     if (entry == NULL) return owner;
     uint32_t value = atomic_load_explicit(entry, memory_order_relaxed);
     if (value == 0 || AM_UNLIKELY(value & AM_EXTENSION)) return owner;
     atomic_store_explicit(entry, 0, memory_order_relaxed);
-    owner.node = value >> AM_SIZE_BITS;
+    owner.node = value >> AM_NODE_SHIFT;
+    owner.native = value >> AM_SIZE_BITS & 1;
     owner.size = value & AM_SIZE_EXTENDED;
     if (AM_UNLIKELY(owner.size == AM_SIZE_EXTENDED)) owner.size = am_ledger_take_extended(address);
     return owner;
@@ -70,18 +74,19 @@ enum { AM_PUT, AM_REFUSED, AM_OCCUPIED };
 /* Writes a block. AM_REFUSED when it cannot be recorded: an address that is not a multiple of 16 or
  * beyond 48 bits, or no address space for a leaf. AM_OCCUPIED, and nothing written, when an entry
  * still stands there: it belongs to a block whose free was not seen; take it and put again. */
-static inline int am_ledger_put(const void *address, uint32_t node, int64_t size) {
+static inline int am_ledger_put(const void *address, am_owner owner) {
     am_entry *entry = am_ledger_find(address);
     if (AM_UNLIKELY(entry == NULL) && (entry = am_ledger_grow(address)) == NULL) return AM_REFUSED;
     if (AM_UNLIKELY((uintptr_t)address & ((1u << AM_GRANULE_BITS) - 1))) return AM_REFUSED;
     uint32_t code = atomic_load_explicit(entry, memory_order_relaxed);
     if (AM_UNLIKELY(code != 0 && !(code & AM_EXTENSION))) return AM_OCCUPIED;
-    code = (uint32_t)size;
-    if (AM_UNLIKELY(size >= AM_SIZE_EXTENDED)) {
-        if (!am_ledger_extend(address, size)) return AM_REFUSED;
+    code = (uint32_t)owner.size;
+    if (AM_UNLIKELY(owner.size >= AM_SIZE_EXTENDED)) {
+        if (!am_ledger_extend(address, owner.size)) return AM_REFUSED;
         code = AM_SIZE_EXTENDED;
     }
-    atomic_store_explicit(entry, node << AM_SIZE_BITS | code, memory_order_relaxed);
+    code |= owner.node << AM_NODE_SHIFT | owner.native << AM_SIZE_BITS;
+    atomic_store_explicit(entry, code, memory_order_relaxed);
     return AM_PUT;
 }
 

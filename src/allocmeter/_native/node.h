@@ -43,10 +43,16 @@ typedef struct am_mark {
     uint32_t node;
 } am_mark;
 
+typedef struct {
+    _Atomic int64_t live_bytes, live_blocks;
+    _Atomic int64_t freed_bytes, freed_blocks;
+    _Atomic int64_t reallocations;
+} am_atomic_counts;
+
 /* Events of threads that run without the interpreter lock, waiting to be merged (account.c). */
 typedef struct {
-    _Atomic int64_t live_bytes, live_blocks, high_bytes, high_blocks;
-    _Atomic int64_t freed_bytes, freed_blocks, reallocations;
+    am_atomic_counts domains[2]; /* python, native */
+    _Atomic int64_t high_bytes, high_blocks;
     _Atomic uint32_t queued;
     uint32_t next;
 } am_foreign;
@@ -54,9 +60,10 @@ typedef struct {
 struct am_aggregate;
 
 typedef struct {
-    am_counts self;  /* events of this very scope */
-    am_counts total; /* and of everything nested in it, as of the last settlement */
-    am_mark mark;    /* first of its marks: the peak over the node's whole life */
+    am_counts self;   /* events of this very scope */
+    am_counts total;  /* and of everything nested in it, as of the last settlement */
+    am_counts native; /* the part of `total` that is of the native domain */
+    am_mark mark;     /* first of its marks: the peak over the node's whole life */
     struct am_aggregate *aggregate; /* where a closed, named scope was counted */
     int64_t closed_bytes;           /* bytes allocated in total when it closed */
     am_foreign foreign;
@@ -75,9 +82,8 @@ extern uint32_t am_nodes_in_use;  /* scopes that are open or still needed */
 int am_nodes_init(void);
 
 /* A new node with one handle, below `parent`; AM_NONE when the table is full or the tree too deep:
- * then charge the parent. Late work hangs
- * under the outermost closed scope, so that a chain of scopes that each start the next one does
- * not grow without end. */
+ * then charge the parent. Late work hangs under the outermost closed scope, so that a chain of
+ * scopes that each start the next one does not grow without end. */
 uint32_t am_node_open(uint32_t parent);
 
 /* Takes or drops a handle; dropping the last one may recycle the node and its ancestors. */

@@ -1,9 +1,6 @@
-#include "context.h" /* first: Python.h sets feature macros */
+#include "recording.h"
 
 #include <string.h>
-
-#include "ledger.h"
-#include "pymem.h"
 
 /* The allocators below ours. A new layer is made at each installation and never written again: a
  * thread inside a hook may still be reading the one before. */
@@ -17,46 +14,12 @@ static layer_t layers[MAX_LAYERS];
 static unsigned layer_count;
 static const layer_t *_Atomic layer; /* the one in use */
 
-unsigned am_hooks_gaps;
+_Atomic unsigned am_hooks_gaps;
 int am_hooks_wanted;
 void (*am_hooks_on_loss)(void);
 
-static inline void charge(uint32_t node, int64_t size, int exclusive) {
-    if (AM_LIKELY(exclusive)) am_charge(node, size);
-    else am_foreign_charge(node, size);
-}
-
-static inline void credit(am_owner owner, int exclusive) {
-    if (AM_LIKELY(exclusive)) am_credit(owner.node, owner.size);
-    else am_foreign_credit(owner.node, owner.size);
-}
-
-static inline void count_reallocation(uint32_t node, int exclusive) {
-    if (AM_LIKELY(exclusive)) am_count_reallocation(node);
-    else am_foreign_count_reallocation(node);
-}
-
-/* The mem and obj domains are only called with the interpreter lock; raw may be called without. */
-static inline int free_is_exclusive(int raw) {
-    if (AM_LIKELY(!raw && !am_active.other_interpreters)) return 1;
-    const PyThreadState *state = am_thread_state();
-    return state == am_thread.state || am_is_attached(state);
-}
-
-static inline uint32_t current(int raw, int *exclusive) {
-    *exclusive = 1;
-    if (atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0) return AM_NONE;
-    return am_current(!raw, exclusive);
-}
-
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
-    int put = am_ledger_put(block, node, (int64_t)size);
-    if (AM_UNLIKELY(put == AM_OCCUPIED)) {
-        credit(am_ledger_take(block), exclusive);
-        put = am_ledger_put(block, node, (int64_t)size);
-    }
-    if (AM_LIKELY(put == AM_PUT)) charge(node, (int64_t)size, exclusive);
-    else am_hooks_gaps++; /* no room in the ledger: figures with this block in them are refused */
+    am_record(block, (am_owner){node, AM_PYTHON_DOMAIN, (int64_t)size}, exclusive);
 }
 
 /* The obj and mem domains may pass a call on to raw, where it must not be counted again. Where
@@ -64,7 +27,7 @@ static inline void record(const void *block, size_t size, uint32_t node, int exc
  * not attached: raw could not tell then whose work it is. */
 static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw) {
     int exclusive;
-    uint32_t node = current(raw, &exclusive);
+    uint32_t node = am_recorded_node(!raw, &exclusive);
     if (node == AM_NONE && AM_LIKELY(exclusive)) return below->malloc(below->ctx, size);
     const PyThreadState *state = am_mute();
     void *block = below->malloc(below->ctx, size);
@@ -76,7 +39,7 @@ static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw
 static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each,
                                     int raw) {
     int exclusive;
-    uint32_t node = current(raw, &exclusive);
+    uint32_t node = am_recorded_node(!raw, &exclusive);
     if ((node == AM_NONE && AM_LIKELY(exclusive)) ||
         (each != 0 && count > (size_t)PY_SSIZE_T_MAX / each))
         return below->calloc(below->ctx, count, each);
@@ -90,29 +53,29 @@ static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count,
 
 static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
     int exclusive;
-    uint32_t node = current(raw, &exclusive);
-    am_owner old = block == NULL ? (am_owner){AM_NONE, 0} : am_ledger_take(block);
+    uint32_t node = am_recorded_node(!raw, &exclusive);
+    am_owner old = block == NULL ? (am_owner){0} : am_ledger_take(block);
     if (node == AM_NONE && old.node == AM_NONE && AM_LIKELY(exclusive))
         return below->realloc(below->ctx, block, size);
-    if (node == AM_NONE) exclusive = free_is_exclusive(raw);
+    if (node == AM_NONE) exclusive = am_free_is_exclusive(!raw);
     const PyThreadState *state = am_mute();
     void *moved = below->realloc(below->ctx, block, size);
     am_unmute(state);
     if (AM_UNLIKELY(moved == NULL)) { /* the block is as it was */
-        if (old.node != AM_NONE) (void)am_ledger_put(block, old.node, old.size);
+        if (old.node != AM_NONE) (void)am_ledger_put(block, old);
         return NULL;
     }
-    if (old.node != AM_NONE) credit(old, exclusive);
+    if (old.node != AM_NONE) am_record_credit(old, exclusive);
     if (node != AM_NONE) {
         record(moved, size, node, exclusive);
-        if (block != NULL) count_reallocation(node, exclusive);
+        if (block != NULL) am_record_reallocation(node, AM_PYTHON_DOMAIN, exclusive);
     }
     return moved;
 }
 
 static inline void release(const PyMemAllocatorEx *below, void *block, int raw) {
     am_owner owner = am_ledger_take(block);
-    if (owner.node != AM_NONE) credit(owner, free_is_exclusive(raw));
+    if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));
     below->free(below->ctx, block);
 }
 

@@ -27,7 +27,7 @@ int am_hooks_position(void);
 
 /* Grows by one whenever blocks may have gone by unseen: a scope open across such a moment does not
  * know its figures. */
-extern unsigned am_hooks_gaps;
+extern _Atomic unsigned am_hooks_gaps; /* a thread without the lock may find no room for a block */
 
 /* The same, after a look at whether the hooks are still reached. */
 unsigned am_gaps_now(void);

@@ -6,6 +6,7 @@
 #include "standin.h"
 
 uint32_t am_open_scopes;
+static am_scope *latest_open; /* of the ring of open scopes */
 uint64_t am_unmeasured_scopes;
 am_callbacks am_python;
 
@@ -53,6 +54,25 @@ static int install(void) {
     return done == NULL ? -1 : 0;
 }
 
+static void ring_add(am_scope *self) {
+    am_scope *after = latest_open == NULL ? self : latest_open;
+    self->previous_open = after;
+    self->next_open = latest_open == NULL ? self : after->next_open;
+    self->next_open->previous_open = self;
+    after->next_open = self;
+    latest_open = self;
+    am_open_scopes++;
+}
+
+static void ring_remove(am_scope *self) {
+    if (latest_open == self) latest_open = self->previous_open == self ? NULL : self->previous_open;
+    self->previous_open->next_open = self->next_open;
+    self->next_open->previous_open = self->previous_open;
+    am_open_scopes--;
+}
+
+void am_scope_forget(am_scope *self) { ring_remove(self); }
+
 int am_scope_open(am_scope *self) {
     if (self->state != AM_SCOPE_NEW) {
         PyErr_SetString(PyExc_RuntimeError,
@@ -76,7 +96,7 @@ int am_scope_open(am_scope *self) {
     self->gaps = am_hooks_gaps;
     self->fresh = 1;
     self->state = AM_SCOPE_OPEN;
-    am_open_scopes++;
+    ring_add(self);
     atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
     return 0;
 }
@@ -106,12 +126,13 @@ static void count_by_name(am_scope *self, int outcome) {
 
 static void finish(am_scope *self) {
     self->state = AM_SCOPE_CLOSED;
-    am_open_scopes--;
+    ring_remove(self);
     uint32_t node = self->holder.node;
     if (!self->measured) return;
     am_settle();
     self->final = am_snapshot_total(node);
     self->final_self = am_snapshot_self(node);
+    self->final_native = am_nodes[node].native;
     self->complete = self->gaps == am_hooks_gaps;
     am_nodes[node].closed = 1;
 }
@@ -122,6 +143,18 @@ int am_scope_close(am_scope *self, PyObject *exception) {
     if (self->name == Py_None || !self->complete) return 0;
     count_by_name(self, outcome_of(exception));
     return PyErr_Occurred() == NULL ? 0 : -1;
+}
+
+/* The latest first, so that a scope is closed before the one around it. */
+int am_scopes_close_all(void) {
+    int closed = 0;
+    for (am_scope *scope; (scope = latest_open) != NULL; closed++) {
+        Py_INCREF(scope);
+        finish(scope);
+        if (scope->name != Py_None && scope->complete) count_by_name(scope, AM_CANCELLED);
+        Py_DECREF(scope);
+    }
+    return closed;
 }
 
 void am_scope_cancel(am_scope *self) {

@@ -16,13 +16,15 @@ typedef struct {
 
 struct am_standin;
 
-typedef struct {
+typedef struct am_scope {
     am_holder holder; /* first: the variable's values are read as holders */
+    struct am_scope *next_open, *previous_open; /* in the ring of open scopes */
     struct am_standin *standin; /* standin.h: NULL, or what is made current in its place */
     am_holder *inside; /* paused: the scope within it that was current; NULL: it was itself */
     PyObject *name;   /* a str, or None: then it is not aggregated */
     PyObject *registry;
     am_snapshot final, final_self; /* as of closing */
+    am_counts final_native;        /* the native domain's part of `final` */
     unsigned gaps;                 /* am_hooks_gaps when it opened */
     char state;
     char fresh;    /* opened, and not made current yet */
@@ -35,6 +37,9 @@ extern PyTypeObject am_anchor_type;
 
 /* How many scopes are open. */
 extern uint32_t am_open_scopes;
+
+/* An open scope is released: it never counts. */
+void am_scope_forget(am_scope *scope);
 
 /* How many scopes got no node of their own, and have no figures. */
 extern uint64_t am_unmeasured_scopes;
@@ -74,6 +79,9 @@ void am_scope_suspend(am_scope *scope);
  * a generator's body are; resuming brings them back. */
 void am_scope_pause(am_scope *scope);
 int am_scope_close(am_scope *scope, PyObject *exception);
+
+/* Closes every scope as cancelled: see am_close_open_scopes. */
+int am_scopes_close_all(void);
 
 /* Ends a scope that was opened and could not be made current: it never counts. */
 void am_scope_cancel(am_scope *scope);

@@ -68,7 +68,7 @@ static void scope_dealloc(PyObject *object) {
     am_scope *self = (am_scope *)object;
     if (self->state != AM_SCOPE_NEW)
         atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
-    if (self->state == AM_SCOPE_OPEN) am_open_scopes--;
+    if (self->state == AM_SCOPE_OPEN) am_scope_forget(self);
     if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
     am_standin_abandon(self);
     Py_XDECREF(self->holder.previous);

@@ -1,0 +1,159 @@
+#define _GNU_SOURCE
+#include "recording.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "malloc.h"
+#include "preload/preload.h"
+
+/* The functions below the hooks: written once, before the hooks are connected. */
+static am_malloc_family below;
+static int connected;
+
+static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
+    am_record(block, (am_owner){node, AM_NATIVE_DOMAIN, (int64_t)size}, exclusive);
+}
+
+/* The call below may pass through the family again, where it must not be counted again. Where
+ * nothing is to be recorded, that call comes to the same answer by itself. */
+#define RECORD_NEW(block, size, call)                                          \
+    do {                                                                       \
+        int exclusive;                                                         \
+        uint32_t node = am_recorded_node(0, &exclusive);                       \
+        if (node == AM_NONE) return (call);                                    \
+        const PyThreadState *state = am_mute();                                \
+        (block) = (call);                                                      \
+        am_unmute(state);                                                      \
+        if (AM_LIKELY((block) != NULL)) record(block, size, node, exclusive);  \
+        return block;                                                          \
+    } while (0)
+
+static void *native_malloc(size_t size) {
+    void *block;
+    RECORD_NEW(block, size, below.malloc(size));
+}
+
+static void *native_calloc(size_t count, size_t each) {
+    void *block;
+    /* The product is right where there is a block. */
+    RECORD_NEW(block, count * each, below.calloc(count, each));
+}
+
+static void *native_memalign(size_t alignment, size_t size) {
+    void *block;
+    RECORD_NEW(block, size, below.memalign(alignment, size));
+}
+
+static void *native_aligned_alloc(size_t alignment, size_t size) {
+    void *block;
+    RECORD_NEW(block, size, below.aligned_alloc(alignment, size));
+}
+
+static void *native_valloc(size_t size) {
+    void *block;
+    RECORD_NEW(block, size, below.valloc(size));
+}
+
+static void *native_pvalloc(size_t size) {
+    void *block;
+    RECORD_NEW(block, size, below.pvalloc(size));
+}
+
+static int native_posix_memalign(void **block, size_t alignment, size_t size) {
+    int exclusive;
+    uint32_t node = am_recorded_node(0, &exclusive);
+    if (node == AM_NONE) return below.posix_memalign(block, alignment, size);
+    const PyThreadState *state = am_mute();
+    int error = below.posix_memalign(block, alignment, size);
+    am_unmute(state);
+    if (AM_LIKELY(error == 0)) record(*block, size, node, exclusive);
+    return error;
+}
+
+static void *native_realloc(void *block, size_t size) {
+    if (block == NULL) return native_malloc(size);
+    int exclusive;
+    uint32_t node = am_recorded_node(0, &exclusive);
+    am_owner old = am_ledger_take(block);
+    if (node == AM_NONE && old.node == AM_NONE) return below.realloc(block, size);
+    if (node == AM_NONE) exclusive = am_free_is_exclusive(0);
+    const PyThreadState *state = am_mute();
+    void *moved = below.realloc(block, size);
+    am_unmute(state);
+    if (AM_UNLIKELY(moved == NULL && size != 0)) { /* the block is as it was */
+        if (old.node != AM_NONE) (void)am_ledger_put(block, old);
+        return NULL;
+    }
+    if (old.node != AM_NONE) am_record_credit(old, exclusive);
+    /* No new block where a size of 0 has freed the old one. */
+    if (node != AM_NONE && moved != NULL) {
+        record(moved, size, node, exclusive);
+        am_record_reallocation(node, AM_NATIVE_DOMAIN, exclusive);
+    }
+    return moved;
+}
+
+static void native_free(void *block) {
+    if (block == NULL) return;
+    am_owner owner = am_ledger_take(block);
+    if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(0));
+    below.free(block);
+}
+
+static const am_malloc_family hooks = {
+    .malloc = native_malloc,
+    .calloc = native_calloc,
+    .realloc = native_realloc,
+    .free = native_free,
+    .memalign = native_memalign,
+    .aligned_alloc = native_aligned_alloc,
+    .posix_memalign = native_posix_memalign,
+    .valloc = native_valloc,
+    .pvalloc = native_pvalloc,
+};
+
+/* The preload library is in the process's global scope, or not there at all. */
+static void *preloaded(const char *name) { return dlsym(RTLD_DEFAULT, name); }
+
+#define PRELOADED(type, name) ((type)(uintptr_t)preloaded(name))
+
+typedef uint32_t version_function(void);
+typedef const am_malloc_family *below_function(void);
+typedef void connect_function(const am_malloc_family *);
+
+static int preload_state(void) {
+    version_function *version = PRELOADED(version_function *, "am_preload_version");
+    if (version == NULL) return AM_NATIVE_ABSENT;
+    return version() == AM_PRELOAD_VERSION ? AM_NATIVE_READY : AM_NATIVE_MISMATCHED;
+}
+
+static void connect_to(const am_malloc_family *family) {
+    PRELOADED(connect_function *, "am_preload_connect")(family);
+    connected = family != NULL;
+}
+
+void am_native_connect(void) {
+    if (connected || preload_state() != AM_NATIVE_READY) return;
+    below = *PRELOADED(below_function *, "am_preload_below")();
+    connect_to(&hooks);
+}
+
+void am_native_disconnect(void) {
+    if (connected) connect_to(NULL);
+}
+
+/* A call that a hook of ours sees leaves a trace on this thread. */
+static int reached(void) {
+    void *(*volatile allocate)(size_t) = malloc; /* or the compiler would leave the pair out */
+    uint64_t before = am_thread.witnessed;
+    am_own_begin();
+    free(allocate(1));
+    am_own_end();
+    return am_thread.witnessed != before;
+}
+
+int am_native_state(void) {
+    if (!connected) return preload_state();
+    return reached() ? AM_NATIVE_SEEN : AM_NATIVE_BYPASSED;
+}

@@ -1,0 +1,57 @@
+/* What a hook does with a block, whichever layer it belongs to: pymem.c is the python domain,
+ * malloc.c the native one. `exclusive`: this thread is attached to the interpreter, so the plain
+ * counters may be used. */
+#ifndef AM_RECORDING_H
+#define AM_RECORDING_H
+
+#include "context.h" /* first: Python.h sets feature macros */
+#include "ledger.h"
+#include "pymem.h"
+
+enum { AM_PYTHON_DOMAIN = 0, AM_NATIVE_DOMAIN = 1 };
+
+static inline void am_record_charge(am_owner owner, int exclusive) {
+    if (AM_UNLIKELY(!exclusive)) am_foreign_charge(owner.node, owner.size, (int)owner.native);
+    else if (owner.native) am_charge_native(owner.node, owner.size);
+    else am_charge(owner.node, owner.size);
+}
+
+static inline void am_record_credit(am_owner owner, int exclusive) {
+    if (AM_UNLIKELY(!exclusive)) am_foreign_credit(owner.node, owner.size, (int)owner.native);
+    else if (owner.native) am_credit_native(owner.node, owner.size);
+    else am_credit(owner.node, owner.size);
+}
+
+static inline void am_record_reallocation(uint32_t node, int native, int exclusive) {
+    if (AM_UNLIKELY(!exclusive)) am_foreign_count_reallocation(node, native);
+    else if (native) am_count_native_reallocation(node);
+    else am_count_reallocation(node);
+}
+
+/* A block came to life. */
+static inline void am_record(const void *block, am_owner owner, int exclusive) {
+    int put = am_ledger_put(block, owner);
+    if (AM_UNLIKELY(put == AM_OCCUPIED)) {
+        am_record_credit(am_ledger_take(block), exclusive);
+        put = am_ledger_put(block, owner);
+    }
+    if (AM_LIKELY(put == AM_PUT)) am_record_charge(owner, exclusive);
+    else am_hooks_gaps++; /* no room in the ledger: figures with this block in them are refused */
+}
+
+/* Which node a new block belongs to, AM_NONE if nothing is to be recorded. `locked`: the caller is
+ * known to hold the lock of its interpreter. */
+static inline uint32_t am_recorded_node(int locked, int *exclusive) {
+    *exclusive = 1;
+    if (atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0) return AM_NONE;
+    return am_current(locked, exclusive);
+}
+
+/* The same question for a free, which needs no node. */
+static inline int am_free_is_exclusive(int locked) {
+    if (AM_LIKELY(locked && !am_active.other_interpreters)) return 1;
+    const PyThreadState *state = am_thread_state();
+    return state == am_thread.state || am_is_attached(state);
+}
+
+#endif
