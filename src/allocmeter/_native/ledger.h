@@ -74,18 +74,18 @@ enum { AM_PUT, AM_REFUSED, AM_OCCUPIED };
 /* Writes a block. AM_REFUSED when it cannot be recorded: an address that is not a multiple of 16 or
  * beyond 48 bits, or no address space for a leaf. AM_OCCUPIED, and nothing written, when an entry
  * still stands there: it belongs to a block whose free was not seen; take it and put again. */
-static inline int am_ledger_put(const void *address, am_owner owner) {
+static inline int am_ledger_put(const void *address, uint32_t node, int native, int64_t size) {
     am_entry *entry = am_ledger_find(address);
     if (AM_UNLIKELY(entry == NULL) && (entry = am_ledger_grow(address)) == NULL) return AM_REFUSED;
     if (AM_UNLIKELY((uintptr_t)address & ((1u << AM_GRANULE_BITS) - 1))) return AM_REFUSED;
     uint32_t code = atomic_load_explicit(entry, memory_order_relaxed);
     if (AM_UNLIKELY(code != 0 && !(code & AM_EXTENSION))) return AM_OCCUPIED;
-    code = (uint32_t)owner.size;
-    if (AM_UNLIKELY(owner.size >= AM_SIZE_EXTENDED)) {
-        if (!am_ledger_extend(address, owner.size)) return AM_REFUSED;
+    code = (uint32_t)size;
+    if (AM_UNLIKELY(size >= AM_SIZE_EXTENDED)) {
+        if (!am_ledger_extend(address, size)) return AM_REFUSED;
         code = AM_SIZE_EXTENDED;
     }
-    code |= owner.node << AM_NODE_SHIFT | owner.native << AM_SIZE_BITS;
+    code |= node << AM_NODE_SHIFT | (uint32_t)native << AM_SIZE_BITS;
     atomic_store_explicit(entry, code, memory_order_relaxed);
     return AM_PUT;
 }

@@ -12,7 +12,7 @@ static am_malloc_family below;
 static int connected;
 
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
-    am_record(block, (am_owner){node, AM_NATIVE_DOMAIN, (int64_t)size}, exclusive);
+    am_record(block, node, AM_NATIVE_DOMAIN, (int64_t)size, exclusive);
 }
 
 /* The call below may pass through the family again, where it must not be counted again. Where
@@ -81,8 +81,8 @@ static void *native_realloc(void *block, size_t size) {
     const PyThreadState *state = am_mute();
     void *moved = below.realloc(block, size);
     am_unmute(state);
-    if (AM_UNLIKELY(moved == NULL && size != 0)) { /* the block is as it was */
-        if (old.node != AM_NONE) (void)am_ledger_put(block, old);
+    if (AM_UNLIKELY(moved == NULL && size != 0)) {
+        am_record_restore(block, old);
         return NULL;
     }
     if (old.node != AM_NONE) am_record_credit(old, exclusive);

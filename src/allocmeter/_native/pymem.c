@@ -19,7 +19,7 @@ int am_hooks_wanted;
 void (*am_hooks_on_loss)(void);
 
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
-    am_record(block, (am_owner){node, AM_PYTHON_DOMAIN, (int64_t)size}, exclusive);
+    am_record(block, node, AM_PYTHON_DOMAIN, (int64_t)size, exclusive);
 }
 
 /* The obj and mem domains may pass a call on to raw, where it must not be counted again. Where
@@ -61,8 +61,8 @@ static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_
     const PyThreadState *state = am_mute();
     void *moved = below->realloc(below->ctx, block, size);
     am_unmute(state);
-    if (AM_UNLIKELY(moved == NULL)) { /* the block is as it was */
-        if (old.node != AM_NONE) (void)am_ledger_put(block, old);
+    if (AM_UNLIKELY(moved == NULL)) {
+        am_record_restore(block, old);
         return NULL;
     }
     if (old.node != AM_NONE) am_record_credit(old, exclusive);

@@ -10,10 +10,10 @@
 
 enum { AM_PYTHON_DOMAIN = 0, AM_NATIVE_DOMAIN = 1 };
 
-static inline void am_record_charge(am_owner owner, int exclusive) {
-    if (AM_UNLIKELY(!exclusive)) am_foreign_charge(owner.node, owner.size, (int)owner.native);
-    else if (owner.native) am_charge_native(owner.node, owner.size);
-    else am_charge(owner.node, owner.size);
+static inline void am_record_charge(uint32_t node, int native, int64_t size, int exclusive) {
+    if (AM_UNLIKELY(!exclusive)) am_foreign_charge(node, size, native);
+    else if (native) am_charge_native(node, size);
+    else am_charge(node, size);
 }
 
 static inline void am_record_credit(am_owner owner, int exclusive) {
@@ -29,14 +29,21 @@ static inline void am_record_reallocation(uint32_t node, int native, int exclusi
 }
 
 /* A block came to life. */
-static inline void am_record(const void *block, am_owner owner, int exclusive) {
-    int put = am_ledger_put(block, owner);
+static inline void am_record(const void *block, uint32_t node, int native, int64_t size,
+                             int exclusive) {
+    int put = am_ledger_put(block, node, native, size);
     if (AM_UNLIKELY(put == AM_OCCUPIED)) {
         am_record_credit(am_ledger_take(block), exclusive);
-        put = am_ledger_put(block, owner);
+        put = am_ledger_put(block, node, native, size);
     }
-    if (AM_LIKELY(put == AM_PUT)) am_record_charge(owner, exclusive);
+    if (AM_LIKELY(put == AM_PUT)) am_record_charge(node, native, size, exclusive);
     else am_hooks_gaps++; /* no room in the ledger: figures with this block in them are refused */
+}
+
+/* A reallocation has failed: the block is as it was. */
+static inline void am_record_restore(const void *block, am_owner owner) {
+    if (owner.node != AM_NONE)
+        (void)am_ledger_put(block, owner.node, (int)owner.native, owner.size);
 }
 
 /* Which node a new block belongs to, AM_NONE if nothing is to be recorded. `locked`: the caller is
