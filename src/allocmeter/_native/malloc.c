@@ -135,7 +135,8 @@ static void connect_to(const am_malloc_family *family) {
 
 void am_native_connect(void) {
     if (connected || preload_state() != AM_NATIVE_READY) return;
-    below = *PRELOADED(below_function *, "am_preload_below")();
+    /* Once: a call may still be under way from the last time. */
+    if (below.malloc == NULL) below = *PRELOADED(below_function *, "am_preload_below")();
     connect_to(&hooks);
 }
 
