@@ -9,6 +9,8 @@ am_node *am_nodes;
 uint32_t am_nodes_end;
 uint32_t am_nodes_in_use;
 
+#define MIN_NODES (1u << 14)
+
 static uint32_t capacity;
 static uint32_t free_list; /* linked through `parent` */
 
@@ -28,9 +30,13 @@ static void node_init(uint32_t index, uint32_t parent) {
 
 int am_nodes_init(void) {
     if (am_nodes != NULL) return 0;
-    /* A limit on address space is no reason to fail: a smaller table serves as well. */
-    for (capacity = AM_MAX_NODES; capacity >= 1u << 14; capacity /= 2) {
-        am_nodes = am_reserve((size_t)capacity * sizeof(am_node));
+    /* A limit on address space is no reason to fail, nor to leave the program without: a smaller
+     * table serves as well. */
+    const size_t share = am_address_space() / 32;
+    for (capacity = AM_MAX_NODES; capacity >= MIN_NODES; capacity /= 2) {
+        const size_t bytes = (size_t)capacity * sizeof(am_node);
+        if (bytes > share && capacity > MIN_NODES) continue;
+        am_nodes = am_reserve(bytes);
         if (am_nodes != NULL) break;
     }
     if (am_nodes == NULL) return -1;

@@ -5,6 +5,7 @@
 #include "platform.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -22,6 +23,12 @@ void *am_reserve(size_t bytes) {
     (void)madvise(start, bytes, MADV_NOHUGEPAGE);
 #endif
     return start;
+}
+
+size_t am_address_space(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+    return (size_t)limit.rlim_cur;
 }
 
 void am_unreserve(void *start, size_t bytes) { (void)munmap(start, bytes); }

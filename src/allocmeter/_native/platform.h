@@ -23,6 +23,9 @@
  * system refuses. Never called from a signal handler; never returns memory twice. */
 void *am_reserve(size_t bytes);
 
+/* How much address space a process may have; SIZE_MAX without a limit. */
+size_t am_address_space(void);
+
 /* Gives back what am_reserve returned. */
 void am_unreserve(void *start, size_t bytes);
 
