@@ -1,93 +1,60 @@
-"""The text table: its exact look, hostile names, limits, and the units in it."""
+"""The text table: its exact look, hostile names, limits, and what it leaves out."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allocmeter.renderers.text import printable, render
-from allocmeter.reports import Distribution, Report, ReportRow
-from allocmeter.units import human_bytes, human_count
-
-KIB = 1024
-MIB = 1024 * KIB
-
-
-def spread(median, p95=None, largest=None, *, count):
-    p95 = median if p95 is None else p95
-    largest = p95 if largest is None else largest
-    return Distribution(
-        sum=int(median * count), min=0, mean=median, p50=median, p95=p95, p99=p95, max=largest
-    )
-
-
-def row(name, count=2000, *, allocated=(1000,), blocks=12, peak=(500,), kept=0, **changes):
-    fields = {
-        "name": name,
-        "count": count,
-        "errors": 0,
-        "cancelled": 0,
-        "bytes_allocated": spread(*allocated, count=count),
-        "allocations": spread(blocks, count=count),
-        "peak_bytes": spread(*peak, count=count),
-        "retained_bytes": kept * count,
-        "retained_allocations": count if kept else 0,
-        "late_bytes_allocated": 0,
-        "retained": spread(kept, count=count),
-    }
-    return ReportRow(**{**fields, **changes})
-
-
-def report(*rows, **changes):
-    fields = {
-        "rows": rows,
-        "allocmeter": "0.1.0",
-        "python": "cpython 3.12.4",
-        "platform": "Linux x86_64",
-        "backend": {"domains": {"python": "", "native": "not preloaded"}, "gaps": 0},
-        "process": {},
-        "created_at": None,
-    }
-    return Report(**{**fields, **changes})
-
-
-PARSE = row(
-    "GET /parse", allocated=(340 * KIB, 1.5 * MIB, 2 * MIB), blocks=4210.4, peak=(99 * KIB,)
+from allocmeter.renderers.text import render
+from allocmeter.report_order import SORT_KEYS
+from report_strategies import reports
+from sample_reports import (
+    CACHE,
+    HOSTILE_NAMES,
+    PARSE,
+    START,
+    TRACKED,
+    ZIP,
+    endpoint,
+    report,
 )
-CACHE = row("GET /cache", allocated=(5 * KIB,), kept=1128)
-ZIP = row("GET /zip", 400, allocated=(3 * KIB,), peak=(2 * KIB, 3 * KIB, 24 * MIB))
-START = row("start", 1, allocated=(100,))
 
 
 def test_a_small_report_looks_like_this():
     expected = """\
 allocmeter 0.1.0 | cpython 3.12.4 | domains: python | Linux x86_64
 
-                   allocated  allocated  allocated  allocations      peak  retained
-scope       calls        p50        p95        max          p50       max       now  verdict
---------------------------------------------------------------------------------------------
-GET /parse  2,000    340 KiB    1.5 MiB    2.0 MiB        4,210  99.0 KiB       0 B  ok
-GET /cache  2,000    5.0 KiB    5.0 KiB    5.0 KiB           12     500 B   2.2 MiB  leaks
-GET /zip      400    3.0 KiB    3.0 KiB    3.0 KiB           12  24.0 MiB       0 B  peaks
-start           1      100 B      100 B      100 B           12     500 B       0 B  few
+                   allocated  share of  allocated  allocated  allocated  allocations      peak  retained
+scope       calls     in all  bytes           p50        p95        max       in all       max       now  verdict
+-----------------------------------------------------------------------------------------------------------------
+GET /parse  2,000    664 MiB  ███████▉    340 KiB    1.5 MiB    2.0 MiB    8,420,800  99.0 KiB       0 B  ok
+GET /cache  2,000    9.8 MiB  ▏           5.0 KiB    5.0 KiB    5.0 KiB       24,000     500 B   2.2 MiB  leaks
+GET /zip      400    1.2 MiB  ▏           3.0 KiB    3.0 KiB    3.0 KiB        4,800  24.0 MiB       0 B  peaks
+start           1      100 B  ▏             100 B      100 B      100 B           12     500 B       0 B  few
 
 leaks  GET /cache  keeps 1.1 KiB a call: 2.2 MiB still alive after 2,000 calls
 peaks  GET /zip    peaks at 24.0 MiB, 12,288 times as much; the median call at 2.0 KiB
-few    fewer than 20 calls, which are too few to judge"""
+few    fewer than 20 calls, which are too few to judge"""  # noqa: E501 - as printed
     assert render(report(START, CACHE, ZIP, PARSE)) == expected
 
 
-def test_failures_get_a_column_when_there_are_any():
-    failing = row("GET /parse", errors=3, cancelled=2)
+def test_all_that_a_report_may_have_looks_like_this():
+    search = endpoint("GET /search", errors=3, cancelled=2, native=0.25)
     expected = """\
 allocmeter 0.1.0 | cpython 3.12.4 | domains: python | Linux x86_64
+program: python -m shop
+process: 900 MiB allocated in 123,456 blocks | native 300 MiB | peak 3.0 MiB | alive 400 B | peak RSS 90.0 MiB
 
-                           allocated  allocated  allocated  allocations   peak  retained
-scope       calls  failed        p50        p95        max          p50    max       now  verdict
--------------------------------------------------------------------------------------------------
-GET /parse  2,000       5    1,000 B    1,000 B    1,000 B           12  500 B       0 B  ok"""
-    assert render(report(failing)) == expected
+                            allocated  share of  of these  allocated  allocated  allocated  allocations      peak  retained
+scope        calls  failed     in all  bytes       native        p50        p95        max       in all       max       now  verdict
+------------------------------------------------------------------------------------------------------------------------------------
+GET /parse   2,000       0    664 MiB  █████▉    not seen    340 KiB    1.5 MiB    2.0 MiB    8,420,800  99.0 KiB       0 B  ok
+GET /search  2,000       5    1.9 MiB  ▏          488 KiB    1,000 B    1,000 B    1,000 B       24,000     500 B       0 B  ok"""  # noqa: E501 - as printed
+    full = report(search, PARSE, program="python -m shop", process=TRACKED)
+    assert render(full, width=140) == expected
 
 
 def test_a_report_without_rows_says_how_to_fill_it():
@@ -150,49 +117,127 @@ def test_a_limit_below_one_is_refused(option, value):
 
 
 def test_long_names_are_cut_to_the_width():
-    text = render(report(row("GET /" + "long/" * 1000, kept=100), START), width=100)
+    text = render(report(endpoint("GET /" + "long/" * 1000, kept=100), START), width=100)
     assert max(map(len, text.splitlines())) <= 100
     assert "long/long" in text
     assert "…" in text
 
 
-def test_figures_are_not_cut_when_the_terminal_is_narrow():
-    text = render(report(row("GET /" + "long/" * 1000, kept=100)), width=20)
+def test_figures_are_not_cut_when_the_terminal_is_narendpoint():
+    text = render(report(endpoint("GET /" + "long/" * 1000, kept=100)), width=20)
     assert "leaks" in text.splitlines()[-3]
     assert "GET /long/l…  2,000" in text
 
 
-def test_the_usual_table_fits_a_hundred_columns():
-    assert max(map(len, render(report(PARSE, CACHE, ZIP, START)).splitlines())) <= 100
+def test_what_a_table_can_do_without_is_left_out_of_a_narrow_one():
+    full = report(endpoint("GET /" + "long/" * 5, native=0.5), PARSE)
+    seen = [
+        [heading for heading in ("p95", "p50", "allocations", "share", "native") if heading in text]
+        for text in (render(full, width=width) for width in (140, 130, 120, 110, 100, 90, 80))
+    ]
+    assert seen == [
+        ["p95", "p50", "allocations", "share", "native"],
+        ["p50", "allocations", "share", "native"],
+        ["allocations", "share", "native"],
+        ["share", "native"],
+        ["native"],
+        [],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_is_no_wider_than_the_terminal(width):
+    text = render(
+        report(*(endpoint(f"GET /{'long/' * n}", native=0.1) for n in range(9))), width=width
+    )
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_the_figure_by_which_rows_are_sorted_is_never_left_out():
+    assert "allocations" not in render(report(PARSE), width=60)
+    assert "allocations" in render(report(PARSE), width=60, sort="allocations")
+
+
+def test_rows_stand_in_the_order_that_was_asked_for():
+    for key, first in [("bytes", "GET /parse"), ("peak", "GET /zip"), ("name", "GET /cache")]:
+        assert render(report(START, CACHE, ZIP, PARSE), sort=key).splitlines()[5].startswith(first)
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(ValueError, match="cannot be sorted by 'size'"):
+        render(report(PARSE), sort="size")
+
+
+def test_the_share_is_of_what_the_process_allocated_where_that_is_known():
+    half = {"bytes_allocated": PARSE.bytes_allocated.sum * 2, "allocations": 1}
+    assert "  ████  " in render(report(PARSE, process=half))
+    assert "  ████████  " in render(report(PARSE))
+
+
+@pytest.mark.parametrize("process", [{"bytes_allocated": 1}, {"bytes_allocated": 10**400}])
+def test_a_share_is_never_above_all(process):
+    assert "  ████████  " in render(report(PARSE, process=process))
+
+
+def test_native_memory_that_was_not_seen_is_not_zero():
+    text = render(report(endpoint("seen", native=0), endpoint("unseen")))
+    assert re.search(r"^seen .* 0 B ", text, re.MULTILINE)
+    assert re.search(r"^unseen .* not seen ", text, re.MULTILINE)
+
+
+def test_a_process_without_scopes_is_shown_with_a_way_to_get_them():
+    expected = """\
+allocmeter 0.1.0 | cpython 3.12.4 | domains: python | Linux x86_64
+process: 900 MiB allocated in 123,456 blocks | native 300 MiB | peak 3.0 MiB | alive 400 B | peak RSS 90.0 MiB
+
+No named scope has closed, so this is the process as a whole. Every asyncio or trio task
+gets a scope of its own by `allocmeter run` or instrument_tasks(); other work gets one by
+`with measure("name"):` or `@measured`."""  # noqa: E501 - as printed
+    assert render(report(process=TRACKED)) == expected
+
+
+def test_figures_of_the_process_are_wrapped_not_cut():
+    assert render(report(process=TRACKED), width=61).splitlines()[1:4] == [
+        "process: 900 MiB allocated in 123,456 blocks | native 300 MiB",
+        "         peak 3.0 MiB | alive 400 B | peak RSS 90.0 MiB",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("figure", [None, True, -1, 1.5, "1", [1], {}, 2**64, 10**400])
+def test_what_is_no_figure_of_a_process_is_not_shown(figure):
+    plain = render(report(PARSE))
+    assert render(report(PARSE, process=dict.fromkeys(TRACKED, figure))) == plain
 
 
 def test_wide_characters_keep_the_columns_aligned():
-    narrow, wide = render(report(row("日本語"), row("abcdef"))).splitlines()[5:]
+    narrow, wide = render(report(endpoint("日本語"), endpoint("abcdef"))).splitlines()[5:]
     assert narrow.startswith("abcdef  2,000 ")
     assert wide.startswith("日本語  2,000 ")
 
 
-HOSTILE = [
-    "\x1b[2J\x1b[31mred",
-    "a\nleaks  GET /innocent",
-    "tab\tand\rreturn",
-    "null\x00bell\x07\x7f",
-    "c1 \x9b31m",
-    "rtl \u202egpj.exe",
-    "zero\u200bwidth",
-    "line\u2028separator",
-    "surrogate \ud800",
-    "bom \ufeff",
-]
-
-
-@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
 def test_a_hostile_name_is_escaped_wherever_it_appears(name):
-    text = render(report(row(name, kept=100), PARSE))
-    safe = render(report(row("name", kept=100), PARSE))
+    text = render(report(endpoint(name, kept=100), PARSE))
+    safe = render(report(endpoint("name", kept=100), PARSE))
     assert len(text.splitlines()) == len(safe.splitlines())
     assert all(line.isprintable() for line in text.split("\n"))
     text.encode()
+
+
+@given(reports, st.integers(min_value=1, max_value=150), st.sampled_from(SORT_KEYS))
+@settings(max_examples=50)
+def test_every_sound_report_is_a_printable_text(any_report, width, sort):
+    text = render(any_report, width=width, sort=sort)
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("program", HOSTILE_NAMES, ids=ascii)
+def test_a_hostile_program_is_escaped(program):
+    text = render(report(PARSE, program=program))
+    assert len(text.splitlines()) == len(render(report(PARSE, program="x")).splitlines())
+    assert all(line.isprintable() for line in text.split("\n"))
 
 
 def test_hostile_facts_are_escaped_as_well():
@@ -200,73 +245,3 @@ def test_hostile_facts_are_escaped_as_well():
     assert text.splitlines()[0] == (
         r"allocmeter 0.1.0 | cpython 3.12.4 | domains: \x07 | x\x1b[31m\n"
     )
-
-
-@given(st.text(st.characters()), st.integers(min_value=1, max_value=40))
-def test_printable_text_is_printable_and_fits(text, width):
-    shown = printable(text, width)
-    assert shown.isprintable()
-    assert len(shown) <= width
-    shown.encode()
-
-
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
-def test_plain_text_that_fits_is_left_alone(text):
-    assert printable(text, 40) == text
-
-
-def test_a_cut_may_fall_into_a_wide_character():
-    assert printable("日本語", 6) == "日本語"
-    assert printable("日本語", 5) == "日本…"
-    assert printable("日本語", 4) == "日…"
-    assert printable("日本語", 1) == "…"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1, "1 B"),
-        (1.5, "1.5 B"),
-        (-0.01, "0.0 B"),
-        (1023, "1,023 B"),
-        (1023.6, "1.0 KiB"),
-        (1024, "1.0 KiB"),
-        (1128, "1.1 KiB"),
-        (99.94 * KIB, "99.9 KiB"),
-        (99.96 * KIB, "100 KiB"),
-        (1023.4 * KIB, "1,023 KiB"),
-        (1023.9 * KIB, "1.0 MiB"),
-        (24 * MIB, "24.0 MiB"),
-        (-24 * MIB, "-24.0 MiB"),
-        (3 * 1024 * MIB, "3.0 GiB"),
-        (2 * 1024 * 1024 * MIB, "2.0 TiB"),
-        (2048 * 1024 * 1024 * MIB, "2,048 TiB"),
-    ],
-)
-def test_bytes_in_the_unit_that_fits(size, text):
-    assert human_bytes(size) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0"),
-        (2000, "2,000"),
-        (-2000, "-2,000"),
-        (12.0, "12"),
-        (12.5, "12.5"),
-        (99.97, "100"),
-        (4210.4, "4,210"),
-        (-0.0, "0"),
-    ],
-)
-def test_counts_in_groups_of_three(count, text):
-    assert human_count(count) == text
-
-
-@given(st.integers(min_value=-(2**64), max_value=2**64))
-def test_a_size_in_units_is_the_size_to_two_digits(size):
-    figure, unit = human_bytes(size).split()
-    factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].index(unit)
-    assert float(figure.replace(",", "")) * factor == pytest.approx(size, rel=0.05)

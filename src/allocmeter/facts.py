@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from allocmeter._version import __version__
+from allocmeter.errors import BackendUnavailableError
 from allocmeter.reports import Report
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def report_of(rows: Iterable[ReportRow]) -> Report:
-    """Return a report on these rows, made here and now."""
+    """Return a report on these rows, made here and now.
+
+    What the process as a whole allocated is in it while process-wide tracking is on.
+    """
     import datetime as dt
 
     from allocmeter.backend import backend_info
@@ -27,9 +31,34 @@ def report_of(rows: Iterable[ReportRow]) -> Report:
         python=_python(),
         platform=_platform(),
         backend=backend_info().to_dict(),
-        process=process_memory().to_dict(),
+        process={**process_memory().to_dict(), **_tracked()},
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _tracked() -> dict[str, int | None]:
+    """Return the figures of the tracked process in blocks and bytes; nothing while it is not.
+
+    Figures that are incomplete are left out too: a report on the scopes is worth more than none,
+    and the facts of its backend say that there are gaps.
+    """
+    from allocmeter._core.figures import is_tracking, read_process, read_process_native
+
+    if not is_tracking():
+        return {}
+    try:
+        figures, native = read_process(), read_process_native()
+    except BackendUnavailableError:
+        return {}
+    return {
+        "allocations": figures.allocations,
+        "bytes_allocated": figures.bytes_allocated,
+        "peak_bytes": figures.peak_bytes,
+        "live_bytes": figures.bytes_allocated - figures.bytes_deallocated,
+        "live_allocations": figures.allocations - figures.deallocations,
+        "native_allocations": None if native is None else native.allocations,
+        "native_bytes_allocated": None if native is None else native.bytes_allocated,
+    }
 
 
 def _python() -> str:

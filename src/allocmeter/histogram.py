@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from allocmeter.checks import check_int
 from allocmeter.quantiles import check_finite
-from allocmeter.units import human_bytes, human_count
+from allocmeter.units import bar, human_bytes, human_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["bytes", "blocks"]
 
-_BAR_WIDTH = 40
-_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+_COLUMNS = 40  # of a full bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,8 @@ class AllocationHistogram:
         width = max(map(len, edges))
         fullest = max(bucket.count for bucket in self._buckets)
         return "\n".join(
-            f"{low:>{width}} to {high:>{width}} │{_bar(bucket.count / fullest):<{_BAR_WIDTH}}│"
+            f"{low:>{width}} to {high:>{width}} "
+            f"│{bar(bucket.count / fullest, _COLUMNS):<{_COLUMNS}}│"
             f" {bucket.count:>{len(str(fullest))}} {bucket.frequency:5.1f} %"
             for bucket, (low, high) in zip(self._buckets, pairwise(edges), strict=True)
         )
@@ -178,14 +178,6 @@ def _count_exactly(
         index = math.floor((Fraction(value) - start) * buckets / (stop - start))
         counts[min(index, buckets - 1)] += count
     return [float(start + (stop - start) * index / buckets) for index in range(buckets + 1)]
-
-
-def _bar(share: float) -> str:
-    eighths = round(share * _BAR_WIDTH * 8)
-    # A bucket that holds something is never drawn empty.
-    if share:
-        eighths = max(eighths, 1)
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
 
 
 def _edge_texts(buckets: Sequence[HistogramBucket], unit: Unit) -> list[str]:

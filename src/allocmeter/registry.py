@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from allocmeter import backend
-from allocmeter._core import types
+from allocmeter._core import preload, types
 from allocmeter._core.figures import read_aggregate, read_buckets, refresh_retained
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeRegistry
@@ -111,6 +111,7 @@ def _row(name: str, aggregate: Any) -> ReportRow:
     from allocmeter.reports import ReportRow
 
     figures = read_aggregate(aggregate)
+    native = preload.is_seen()
     return ReportRow(
         name=name,
         count=figures.count,
@@ -124,6 +125,8 @@ def _row(name: str, aggregate: Any) -> ReportRow:
         late_bytes_allocated=figures.late_bytes_allocated,
         retained=_distribution(figures.retained),
         histogram=read_buckets(aggregate, _BYTES_ALLOCATED),
+        native_bytes_allocated=figures.native_bytes_allocated if native else None,
+        native_allocations=figures.native_allocations if native else None,
     )
 
 

@@ -1,10 +1,11 @@
-"""Figures in units that people read: bytes in powers of 1024, counts in groups of three."""
+"""Figures as people read them: bytes in powers of 1024, counts in groups of three, bars."""
 
 from __future__ import annotations
 
 from typing import Final
 
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 def human_bytes(size: float) -> str:
@@ -34,6 +35,19 @@ def human_count(count: float) -> str:
             one decimal below 100 and rounded from there on.
     """
     return _figure(count)
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar of blocks; what is more than nothing is never drawn empty.
+
+    Args:
+        share: how much of the width to fill, 0 to 1.
+        width: columns of a full bar; a shorter one is not padded.
+    """
+    eighths = round(share * width * 8)
+    if share:
+        eighths = max(eighths, 1)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
 
 
 def _figure(value: float, *, exact: bool = True) -> str:

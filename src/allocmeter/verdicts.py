@@ -60,7 +60,8 @@ def verdict(row: ReportRow) -> Verdict:
         return Verdict("leaks", f"keeps {human_bytes(row.retained.p50)} a call: {alive}")
     largest, median = row.peak_bytes.max, row.peak_bytes.p50
     if largest >= MIN_PEAK_BYTES and largest >= PEAK_RATIO * median:
-        times = f", {human_count(round(largest / median))} times as much" if median else ""
+        # A damaged or foreign report may hold a median that is no whole byte.
+        times = f", {human_count(round(largest / median))} times as much" if median >= 1 else ""
         usual = f"the median call at {human_bytes(median)}"
         return Verdict("peaks", f"peaks at {human_bytes(largest)}{times}; {usual}")
     peaks = f"largest peak {human_bytes(largest)}, median {human_bytes(median)}"

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
+from allocmeter.renderers.printable import columns, printable
+from allocmeter.renderers.summary import summary_of
+from allocmeter.renderers.text_columns import columns_of
+from allocmeter.report_order import ordered
 from allocmeter.units import human_bytes, human_count
 from allocmeter.verdicts import MIN_CALLS, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from allocmeter.renderers.summary import Summary
+    from allocmeter.renderers.text_columns import Column
     from allocmeter.reports import Report, ReportRow
     from allocmeter.verdicts import Verdict
 
 DEFAULT_WIDTH: Final = 116
 
 _NARROWEST_NAME: Final = 12
+# Of a name, this much is worth more than a column that can be left out.
+_TELLING_NAME: Final = 24
 _GAP: Final = "  "
-_ELLIPSIS: Final = "…"
-_HEADINGS: Final = (
-    ("", "", *["allocated"] * 3, "allocations", "peak", "retained", ""),
-    ("calls", "failed", "p50", "p95", "max", "p50", "max", "now", "verdict"),
-)
-_FAILED: Final = 1
-# Facts of the backend that are zero as long as every block was counted.
-_INCOMPLETE: Final = (
-    ("gaps", "another tool removed the allocator hooks, so blocks may be missing; times: {:,}"),
-    ("unmeasured_scopes", "the core's table was full; scopes without figures: {:,}"),
-)
 _EMPTY: Final = (
     'No named scope has closed yet. Put the work in `async with measure("name"):` or in\n'
     '`with measure("name"):`, or decorate it with `@measured`, and ask again.'
 )
+_EMPTY_BUT_TRACKED: Final = (
+    "No named scope has closed, so this is the process as a whole. Every asyncio or trio task\n"
+    "gets a scope of its own by `allocmeter run` or instrument_tasks(); other work gets one by\n"
+    '`with measure("name"):` or `@measured`.'
+)
 
 
-def render(report: Report, *, max_rows: int | None = None, width: int | None = None) -> str:
+def render(
+    report: Report,
+    *,
+    max_rows: int | None = None,
+    width: int | None = None,
+    sort: str = "bytes",
+) -> str:
     """Return the report as text: facts, a table, and the reasons for what stands out.
 
     Names are shown as `printable` gives them, so a hostile one can neither move the cursor
@@ -44,97 +52,99 @@ def render(report: Report, *, max_rows: int | None = None, width: int | None = N
         report: what to show.
         max_rows: rows of the table, `None` for all; the rest is summed up in a line, and what
             stands out in it is still named.
-        width: columns of the terminal, `None` for 116; names are cut to fit, figures never.
+        width: columns of the terminal, `None` for 116. What a table can do without is left out
+            if it does not fit, then names are cut; figures never are.
+        sort: one of `report_order.SORT_KEYS`.
 
     Raises:
-        ValueError: `max_rows` or `width` is below 1.
+        ValueError: `max_rows` or `width` is below 1, or `sort` is unknown.
     """
     for option, value in (("max_rows", max_rows), ("width", width)):
         if value is not None and value < 1:
             raise ValueError(f"{option} is {value}; give 1 or more, or None for the default")
-    columns = DEFAULT_WIDTH if width is None else width
-    lines = [*(printable(fact, columns) for fact in _facts(report)), ""]
+    room = DEFAULT_WIDTH if width is None else width
+    summary = summary_of(report)
+    lines = [*_facts(report, summary, room), ""]
     if not report.rows:
-        return "\n".join([*lines, _EMPTY])
-    judged = [(row, verdict(row)) for row in report.rows]
-    lines += _table(judged[:max_rows], columns)
-    if hidden := report.rows[len(judged[:max_rows]) :]:
-        total = human_bytes(sum(row.bytes_allocated.sum for row in hidden))
+        return "\n".join([*lines, _EMPTY if summary.allocations is None else _EMPTY_BUT_TRACKED])
+    judged = [(row, verdict(row)) for row in ordered(report.rows, sort)]
+    shown, hidden = judged[:max_rows], judged[len(judged[:max_rows]) :]
+    lines += _table(shown, columns_of(report, summary, sort), room)
+    if hidden:
+        total = human_bytes(sum(row.bytes_allocated.sum for row, _ in hidden))
         lines.append(f"and {human_count(len(hidden))} more, which allocated {total} in all")
-    if reasons := list(_reasons(judged, columns)):
+    if reasons := list(_reasons(judged, room)):
         lines += ["", *reasons]
     return "\n".join(lines)
 
 
-def printable(text: str, width: int) -> str:
-    """Return text in at most `width` columns of a terminal, safe to print.
-
-    Control characters, escape sequences, line ends, invisible and direction-changing
-    characters and lone surrogates are escaped as Python writes them; what is too long ends
-    in an ellipsis.
-    """
-    pieces = [
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        # What is cut off anyway is not looked at: a name may be of any length.
-        for character in text[: width + 1]
-    ]
-    taken = sum(map(_columns, pieces))
-    if taken <= width:
-        return "".join(pieces)
-    while taken >= width:
-        taken -= _columns(pieces.pop())
-    return "".join(pieces) + _ELLIPSIS
-
-
-def _columns(text: str) -> int:
-    from unicodedata import east_asian_width
-
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _facts(report: Report) -> Iterator[str]:
+def _facts(report: Report, summary: Summary, width: int) -> Iterator[str]:
     facts = [f"allocmeter {report.allocmeter}", report.python]
-    domains = report.backend.get("domains")
-    if isinstance(domains, dict):
-        why_not = cast("dict[str, object]", domains)
-        seen = ", ".join(name for name in why_not if not why_not[name])
-        facts.append(f"domains: {seen or 'none'}")
+    if summary.domains is not None:
+        facts.append(f"domains: {', '.join(summary.domains) or 'none'}")
     if report.created_at is not None:
         facts.append(report.created_at)
     # The longest comes last: a narrow terminal cuts it first.
-    yield " | ".join([*facts, report.platform])
-    for fact, meaning in _INCOMPLETE:
-        times = report.backend.get(fact)
-        if isinstance(times, int) and times > 0:
-            yield f"incomplete: {meaning.format(times)}"
+    yield printable(" | ".join([*facts, report.platform]), width)
+    if report.program is not None:
+        yield printable(f"program: {report.program}", width)
+    yield from _joined("process: ", _process(summary), width)
+    for reason in summary.incomplete:
+        yield printable(f"incomplete: {reason}", width)
 
 
-def _table(judged: Sequence[tuple[ReportRow, Verdict]], width: int) -> Iterator[str]:
-    lines = [*_HEADINGS, *(_figures(row, judgement) for row, judgement in judged)]
-    if not any(row.errors or row.cancelled for row, _ in judged):
-        lines = [line[:_FAILED] + line[_FAILED + 1 :] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rest = sum(widths) + len(_GAP) * len(widths)
-    names = _name_column(["", "scope", *(row.name for row, _ in judged)], width - rest)
-    for index, (name, line) in enumerate(zip(names, lines, strict=True)):
-        if index == len(_HEADINGS):
-            yield "-" * (_columns(name) + rest)
-        *figures, judgement = map(str.rjust, line, widths)
-        yield _GAP.join([name, *figures, judgement.strip()]).rstrip()
+def _joined(label: str, facts: Iterable[str], width: int) -> Iterator[str]:
+    """Return facts side by side below a label, in as many lines as they need."""
+    line = ""
+    for fact in facts:
+        if line and len(f"{line} | {fact}") > width:
+            yield line
+            line = " " * len(label) + fact
+        else:
+            line = f"{line} | {fact}" if line else label + fact
+    if line:
+        yield line
 
 
-def _figures(row: ReportRow, judgement: Verdict) -> tuple[str, ...]:
-    return (
-        human_count(row.count),
-        human_count(row.errors + row.cancelled),
-        human_bytes(row.bytes_allocated.p50),
-        human_bytes(row.bytes_allocated.p95),
-        human_bytes(row.bytes_allocated.max),
-        human_count(row.allocations.p50),
-        human_bytes(row.peak_bytes.max),
-        human_bytes(row.retained_bytes),
-        judgement.kind,
-    )
+def _process(summary: Summary) -> Iterator[str]:
+    if summary.bytes_allocated is not None and summary.allocations is not None:
+        blocks = human_count(summary.allocations)
+        yield f"{human_bytes(summary.bytes_allocated)} allocated in {blocks} blocks"
+    if summary.native_bytes_allocated is not None:
+        yield f"native {human_bytes(summary.native_bytes_allocated)}"
+    if summary.peak_bytes is not None:
+        yield f"peak {human_bytes(summary.peak_bytes)}"
+    if summary.live_bytes is not None:
+        yield f"alive {human_bytes(summary.live_bytes)}"
+    if summary.peak_rss_bytes is not None:
+        yield f"peak RSS {human_bytes(summary.peak_rss_bytes)}"
+
+
+def _table(
+    judged: Sequence[tuple[ReportRow, Verdict]], chosen: Sequence[Column], width: int
+) -> Iterator[str]:
+    names = ["", "scope", *(row.name for row, _ in judged)]
+    texts = [
+        [*column.headings, *(column.text(row, found) for row, found in judged)] for column in chosen
+    ]
+    widths = [max(map(len, text)) for text in texts]
+    longest = max(columns(printable(name, _TELLING_NAME)) for name in names)
+    kept = _fitting(chosen, widths, width - longest)
+    rest = sum(widths[index] + len(_GAP) for index in kept)
+    for line, name in enumerate(_name_column(names, width - rest)):
+        if line == 2:
+            yield "-" * (columns(name) + rest)
+        cells = [chosen[index].aligned(texts[index][line], widths[index]) for index in kept]
+        yield _GAP.join([name, *cells]).rstrip()
+
+
+def _fitting(chosen: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """Return the indices of the columns to keep, leaving out the least important ones."""
+    kept = list(range(len(chosen)))
+    spare = sorted((index for index in kept if chosen[index].rank), key=lambda i: chosen[i].rank)
+    while spare and sum(widths[index] + len(_GAP) for index in kept) > room:
+        kept.remove(spare.pop())
+    return kept
 
 
 def _reasons(judged: Sequence[tuple[ReportRow, Verdict]], width: int) -> Iterator[str]:
@@ -151,5 +161,5 @@ def _reasons(judged: Sequence[tuple[ReportRow, Verdict]], width: int) -> Iterato
 
 def _name_column(names: Sequence[str], room: int) -> list[str]:
     shown = [printable(name, max(room, _NARROWEST_NAME)) for name in names]
-    width = max(map(_columns, shown))
-    return [name + " " * (width - _columns(name)) for name in shown]
+    width = max(map(columns, shown))
+    return [name + " " * (width - columns(name)) for name in shown]
