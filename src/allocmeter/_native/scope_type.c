@@ -13,7 +13,7 @@ static int set_name(am_scope *self, PyObject *name) {
                      Py_TYPE(name)->tp_name);
         return -1;
     }
-    self->name = Py_NewRef(name);
+    Py_XSETREF(self->name, Py_NewRef(name));
     return 0;
 }
 
@@ -166,6 +166,17 @@ static PyObject *scope_close(PyObject *self, PyObject *exception) {
     Py_RETURN_NONE;
 }
 
+/* For scopes whose name is found out while they are open, as a request's route is. */
+static PyObject *scope_rename(PyObject *object, PyObject *name) {
+    am_scope *self = (am_scope *)object;
+    if (self->state == AM_SCOPE_CLOSED) {
+        PyErr_SetString(PyExc_RuntimeError, "this scope is closed, and counted by its name");
+        return NULL;
+    }
+    if (set_name(self, name) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef scope_methods[] = {
@@ -177,6 +188,7 @@ static PyMethodDef scope_methods[] = {
     {"_resume", scope_resume, METH_NOARGS, NULL},
     {"_suspend", scope_suspend, METH_NOARGS, NULL},
     {"_close", scope_close, METH_O, NULL},
+    {"_rename", scope_rename, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
