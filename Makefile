@@ -37,7 +37,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.tom
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test lint types coverage c-warnings matrix bench dist clean distclean FORCE
+.PHONY: help build demo test lint types coverage c-warnings cross matrix bench dist clean distclean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ coverage: $(BUILT) ## measure line and branch coverage of the Python side
 
 c-warnings: ## compile the C sources strictly, with every compiler and interpreter there is
 	.ci/check-c $(foreach v,$(ALLOCMETER_MATRIX),$(call find-python,$(v)))
+
+cross: $(BUILT) ## compile the C sources for other systems, and run the self-test on two
+	.ci/cross-compile $(BIN)/python
 
 MATRIX := $(addprefix matrix-,$(filter-out $(TESTED),$(ALLOCMETER_MATRIX)))
 matrix: $(MATRIX) ## run all tests on every supported interpreter

@@ -1,6 +1,5 @@
 """process_memory() and the cheap reading of resident memory."""
 
-import ctypes
 import dataclasses
 import json
 import mmap
@@ -16,22 +15,21 @@ from allocmeter import AllocationStats, measure, process, start_tracking, stop_t
 from allocmeter._core import types
 from allocmeter.errors import BackendUnavailableError
 from allocmeter.process import ProcessMemory, process_memory, rss_bytes
+from allocmeter.process_sources import linux
+from children import answer_of
 
 MIB = 1024 * 1024
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
-has_mallinfo2 = pytest.mark.skipif(
-    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="needs glibc 2.33 or newer"
-)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_found_is_remembered():
     stop_tracking()
-    process._mallinfo2.cache_clear()
+    process._source.cache_clear()
     yield
     stop_tracking()
-    process._mallinfo2.cache_clear()
+    process._source.cache_clear()
 
 
 def touched(size):
@@ -102,37 +100,11 @@ class TestResidentMemory:
             raise FileNotFoundError("/proc is not mounted")
 
         if name == "open":
-            monkeypatch.setattr(process, "open", refuse, raising=False)
+            monkeypatch.setattr(linux, "open", refuse, raising=False)
             assert process_memory().peak_rss_bytes is None
         else:
-            monkeypatch.setattr(process.os, "open", refuse)
+            monkeypatch.setattr(linux.os, "open", refuse)
             assert rss_bytes() is None
-
-
-@has_mallinfo2
-class TestMallocInUse:
-    def test_it_follows_what_malloc_hands_out(self):
-        libc = ctypes.CDLL(None)
-        libc.malloc.restype = ctypes.c_void_p
-        libc.malloc.argtypes = [ctypes.c_size_t]
-        libc.free.argtypes = [ctypes.c_void_p]
-        # From an arena, and mapped on its own.
-        for size in (60_000, 64 * MIB):
-            before = process_memory().malloc_in_use_bytes
-            block = libc.malloc(size)
-            during = process_memory().malloc_in_use_bytes
-            libc.free(block)
-            after = process_memory().malloc_in_use_bytes
-            assert size <= during - before < size + 50_000
-            assert size <= during - after < size + 50_000
-
-    def test_without_ctypes_it_is_unknown(self, monkeypatch):
-        monkeypatch.setitem(sys.modules, "ctypes", None)
-        assert process_memory().malloc_in_use_bytes is None
-
-    def test_an_older_c_library_makes_it_unknown(self, monkeypatch):
-        monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
-        assert process_memory().malloc_in_use_bytes is None
 
 
 class TestPythonLive:
@@ -161,12 +133,11 @@ class TestPythonLive:
 
 
 class TestOtherSystems:
-    @pytest.mark.parametrize(("platform", "unit"), [("darwin", 1), ("freebsd14", 1024)])
-    def test_only_the_peak_is_known(self, monkeypatch, platform, unit):
+    def test_only_the_peak_is_known(self, monkeypatch):
         resource = pytest.importorskip("resource")
-        monkeypatch.setattr(sys, "platform", platform)
+        monkeypatch.setattr(sys, "platform", "freebsd14")
         memory = process_memory()
-        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         assert memory.peak_rss_bytes == pytest.approx(highest, rel=0.1)
         assert memory.rss_bytes is None
         assert memory.malloc_in_use_bytes is None
@@ -198,11 +169,28 @@ def test_reading_inside_a_scope_is_not_in_its_figures():
     assert scope.stats == AllocationStats()
 
 
+@pytest.mark.exact
+@pytest.mark.parametrize("function", ["process_memory", "process.rss_bytes"])
+def test_what_the_first_reading_finds_out_is_not_charged_to_the_scope(function):
+    answer = answer_of(
+        f"""
+        import allocmeter.process
+        function = allocmeter.{function}
+        def first():
+            with allocmeter.measure() as scope:
+                function()
+            return scope.stats
+        print(first().allocations)
+        """
+    )
+    assert answer == 0
+
+
 def test_importing_it_brings_in_nothing_heavy():
     script = (
         "import sys; import allocmeter.process, allocmeter.leaks, allocmeter.peak; "
-        "print(sorted({'anyio', 'asyncio', 'logging', 'trio', 'resource', 'traceback'} "
-        "& set(sys.modules)))"
+        "print(sorted({'allocmeter.process_sources', 'anyio', 'asyncio', 'logging', 'trio', "
+        "'resource', 'traceback'} & set(sys.modules)))"
     )
     shown = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True

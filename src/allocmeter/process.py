@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 from allocmeter._core.own import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from allocmeter.process_sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,9 @@ class ProcessMemory:
         peak_rss_bytes: the highest resident set size since the program was started.
         malloc_in_use_bytes: bytes the C library has handed out and not taken back, with its
             headers and the blocks it caches per thread. The interpreter's arenas of small
-            objects are mapped apart from it.
+            objects are mapped apart from it. Unknown with a C library that does not tell, such
+            as musl, and where another allocator such as jemalloc or mimalloc stands in place of
+            the C library's malloc, which then knows nothing of the blocks.
         python_live_bytes: live bytes requested from the interpreter's allocators since
             process-wide tracking was turned on, or `None` while it is off.
     """
@@ -55,121 +55,46 @@ def process_memory() -> ProcessMemory:
     summed over its arenas.
 
     Returns:
-        The figures in bytes. On Linux, resident sizes come from `/proc` and malloc's from
-        `mallinfo2` (glibc 2.33 or newer). On other systems only the peak is known, from
-        `getrusage`.
+        The figures in bytes. On Linux, resident sizes come from `/proc`, and malloc's figure from
+        glibc's `mallinfo2`, or from `mallinfo` before glibc 2.33: that one is unknown once 4 GiB
+        of private memory are mapped. On macOS they come from `task_info` and from
+        `malloc_zone_statistics`. Elsewhere only the peak is known, from `getrusage`.
     """
     with OWN:
+        source = _source()
         return ProcessMemory(
-            rss_bytes=rss_bytes(),
-            peak_rss_bytes=_peak_rss_bytes(),
-            malloc_in_use_bytes=_malloc_in_use_bytes(),
+            rss_bytes=source.rss_bytes(),
+            peak_rss_bytes=source.peak_rss_bytes(),
+            malloc_in_use_bytes=source.malloc_in_use_bytes(),
             python_live_bytes=_python_live_bytes(),
         )
 
 
 def rss_bytes() -> int | None:
-    """Return the resident set size of this process in bytes, or `None` off Linux.
+    """Return the resident set size of this process in bytes; `None` where it is not known.
 
-    Cheap enough for a sampler: one open, one read, one close. The file is opened anew each
-    time, because one kept open across a fork would go on describing the parent.
+    Cheap enough for a sampler: a few system calls, and nothing that grows with the process.
     """
-    if sys.platform != "linux":
-        return None
-    try:
-        descriptor = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:  # /proc is not mounted
-        return None
-    try:
-        fields = os.read(descriptor, 256).split()
-    finally:
-        os.close(descriptor)
-    return int(fields[1]) * _page_size()
+    with OWN:
+        return _source().rss_bytes()
 
 
 @cache
-def _page_size() -> int:
-    return os.sysconf("SC_PAGE_SIZE")
+def _source() -> Source:
+    from allocmeter.process_sources import find
 
-
-def _peak_rss_bytes() -> int | None:
-    if sys.platform == "linux":
-        return _status_bytes("VmHWM")
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return None
-    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Everybody else counts kibibytes here.
-    return highest if sys.platform == "darwin" else highest * 1024
-
-
-def _status_bytes(field: str) -> int | None:
-    """Return a size from /proc/self/status, whose unit `kB` means 1,024 bytes."""
-    prefix = field.encode() + b":"
-    try:
-        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib costs an import
-            for line in status:
-                if line.startswith(prefix):
-                    return int(line.split()[1]) * 1024
-    except OSError:  # /proc is not mounted
-        pass
-    return None
-
-
-def _malloc_in_use_bytes() -> int | None:
-    reader = _mallinfo2()
-    return None if reader is None else reader()
-
-
-@cache
-def _mallinfo2() -> Callable[[], int] | None:
-    """Find glibc's `mallinfo2`; the older `mallinfo` overflows at 2 GiB and is not used."""
-    if sys.platform != "linux":
-        return None
-    try:
-        import ctypes
-    except ImportError:  # an interpreter built without libffi
-        return None
-
-    class Mallinfo2(ctypes.Structure):
-        # The order is glibc's <malloc.h>; every member is a size_t.
-        _fields_ = tuple(
-            (name, ctypes.c_size_t)
-            for name in (
-                "arena",
-                "ordblks",
-                "smblks",
-                "hblks",
-                "hblkhd",
-                "usmblks",
-                "fsmblks",
-                "uordblks",
-                "fordblks",
-                "keepcost",
-            )
-        )
-
-    try:
-        function = ctypes.CDLL(None).mallinfo2
-    except AttributeError:  # another C library, or a glibc older than 2.33
-        return None
-    function.argtypes = ()
-    function.restype = Mallinfo2
-
-    def read() -> int:
-        info = function()
-        # Chunks taken from arenas, and those mapped one by one because they are large.
-        return int(info.uordblks) + int(info.hblkhd)
-
-    return read
+    return find()
 
 
 def _python_live_bytes() -> int | None:
     from allocmeter._core.figures import read_process
+    from allocmeter.errors import BackendUnavailableError
     from allocmeter.tracking import is_tracking
 
     if not is_tracking():
         return None
-    figures = read_process()
+    try:
+        figures = read_process()
+    except BackendUnavailableError:  # blocks went by unseen
+        return None
     return figures.bytes_allocated - figures.bytes_deallocated

@@ -1,0 +1,107 @@
+#include "selftest_core.h"
+
+#define NODES 8u
+#define LEAF_BYTES ((uintptr_t)1 << AM_LEAF_BITS)
+
+/* Nothing is ever read or written there. */
+static const uintptr_t base = (uintptr_t)0x5a0000000000;
+
+static const void *at(uintptr_t offset) { return (const void *)(base + offset); }
+
+static const selftest_block nothing = {0, 0, 0};
+
+static void put(uintptr_t offset, selftest_block block) {
+    CHECK_EQUAL(core_put(at(offset), block), AM_PUT);
+}
+
+static void expect(uintptr_t offset, selftest_block block) {
+    selftest_block found = am_ledger_take(at(offset));
+    CHECK_EQUAL(found.node, block.node);
+    CHECK_EQUAL(found.native, block.native);
+    CHECK_EQUAL(found.size, block.size);
+}
+
+static void round_trip(uintptr_t offset, uint32_t node, int64_t size) {
+    for (uint32_t native = 0; native < 2; native++) {
+        selftest_block block = {node, native, size};
+        put(offset, block);
+        expect(offset, block);
+        expect(offset, nothing);
+    }
+}
+
+static void sizes_come_back(void) {
+    static const int powers[] = {8, 9, 10, 20, 31, 32, 40, 47};
+    for (int64_t size = 0; size <= 2000; size++)
+        round_trip((uintptr_t)size * 4096, AM_ROOT + (uint32_t)size % NODES, size);
+    for (size_t i = 0; i < sizeof powers / sizeof powers[0]; i++)
+        for (int64_t near = -1; near <= 1; near++)
+            round_trip(0, AM_FIRST, ((int64_t)1 << powers[i]) + near);
+    for (uint32_t node = AM_ROOT; node < AM_MAX_NODES; node = node * 2 + 1)
+        round_trip(0, node, 2000);
+}
+
+static void an_occupied_address_keeps_its_block(void) {
+    put(0, native_block(AM_FIRST, 70));
+    CHECK_EQUAL(core_put(at(0), python_block(AM_ROOT, 5000)), AM_OCCUPIED);
+    expect(0, native_block(AM_FIRST, 70));
+    round_trip(0, AM_ROOT, 5000);
+}
+
+static void an_address_that_cannot_be_recorded_is_refused(void) {
+    static const uintptr_t beyond = (uintptr_t)1 << AM_ADDRESS_BITS;
+    const void *last = (const void *)(beyond - 16), *after = (const void *)beyond;
+    CHECK_EQUAL(core_put(at(8), python_block(AM_FIRST, 70)), AM_REFUSED);
+    CHECK_EQUAL(core_put(after, python_block(AM_FIRST, 70)), AM_REFUSED);
+    CHECK_EQUAL(core_put(last, python_block(AM_FIRST, 5000)), AM_REFUSED);
+    CHECK_EQUAL(am_ledger_take(after).node, AM_NONE);
+    CHECK_EQUAL(am_ledger_take(last).node, AM_NONE);
+    expect(0, nothing);
+}
+
+/* The two entries after that of a large block hold its size. */
+static void a_large_size_is_no_block(void) {
+    const selftest_block large = native_block(AM_FIRST, ((int64_t)1 << 40) + 3);
+    for (int crossing = 0; crossing < 2; crossing++) {
+        uintptr_t offset = crossing ? 3 * LEAF_BYTES - 16 : 3 * LEAF_BYTES / 2;
+        put(offset, large);
+        expect(offset + 16, nothing);
+        expect(offset + 32, nothing);
+        expect(offset, large);
+        /* Where its free was not seen, another block may have come to live on such an entry. */
+        put(offset, large);
+        put(offset + 16, python_block(AM_ROOT, 7));
+        expect(offset, native_block(AM_FIRST, 0));
+        expect(offset + 16, python_block(AM_ROOT, 7));
+    }
+}
+
+enum { SLOTS = 4096, ROUNDS = 200000 };
+
+/* Against an array that says what stands in each slot. Slots are 64 bytes apart, so that a large
+ * block ends before the next one starts. */
+static void many_blocks_stay_apart(selftest_random *random) {
+    static selftest_block blocks[SLOTS];
+    for (int round = 0; round < ROUNDS; round++) {
+        uint32_t slot = selftest_below(random, SLOTS);
+        uintptr_t offset = 8 * LEAF_BYTES - 64 * SLOTS / 2 + 64 * (uintptr_t)slot;
+        if (blocks[slot].node != AM_NONE) {
+            expect(offset, blocks[slot]);
+            blocks[slot] = nothing;
+        } else {
+            blocks[slot] = some_block(1 + selftest_below(random, AM_MAX_NODES - 1), random);
+            put(offset, blocks[slot]);
+        }
+    }
+}
+
+void selftest_ledger(selftest_random *random) {
+    sizes_come_back();
+    an_occupied_address_keeps_its_block();
+    an_address_that_cannot_be_recorded_is_refused();
+    a_large_size_is_no_block();
+    uint64_t before = am_ledger_reserved_bytes();
+    many_blocks_stay_apart(random);
+    /* The slots lie on both sides of one border between leaves. */
+    CHECK_EQUAL(am_ledger_reserved_bytes() - before, 2 * AM_LEAF_ENTRIES * sizeof(am_entry));
+}
