@@ -87,14 +87,17 @@ def _source() -> Source:
 
 
 def _python_live_bytes() -> int | None:
-    from allocmeter._core.figures import read_process
+    from allocmeter._core.figures import read_process, read_process_native
     from allocmeter.errors import BackendUnavailableError
     from allocmeter.tracking import is_tracking
 
     if not is_tracking():
         return None
     try:
-        figures = read_process()
+        figures, native = read_process(), read_process_native()
     except BackendUnavailableError:  # blocks went by unseen
         return None
-    return figures.bytes_allocated - figures.bytes_deallocated
+    live = figures.bytes_allocated - figures.bytes_deallocated
+    if native is None:
+        return live
+    return live - (native.bytes_allocated - native.bytes_deallocated)
