@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from allocmeter.reports import Distribution, Report, ReportRow
+from allocmeter.reports import Distribution, Report, ReportRow, RetainedGrowth
 from allocmeter.timeline import MemorySample
 
 figures = st.integers(min_value=0, max_value=2**64 - 1)
@@ -21,6 +21,16 @@ distributions = st.builds(
     max=figures,
 )
 buckets = st.tuples(figures, figures, figures).map(lambda b: (min(b[:2]), max(b[:2]), b[2]))
+differences = st.integers(min_value=-(2**64) + 1, max_value=2**64 - 1)
+slopes = differences | st.floats(min_value=-(2.0**63), max_value=2.0**63)
+growths = st.builds(
+    RetainedGrowth,
+    bytes_per_1000_calls=slopes,
+    low=slopes,
+    high=slopes,
+    earlier=slopes,
+    latest=slopes,
+)
 rows = st.builds(
     ReportRow,
     name=st.text(st.characters(), max_size=20),  # lone surrogates and control characters too
@@ -37,8 +47,9 @@ rows = st.builds(
     histogram=st.lists(buckets, max_size=3).map(tuple),
     native_bytes_allocated=st.none() | figures,
     native_allocations=st.none() | figures,
+    retained_by_age=st.lists(st.tuples(figures, figures), max_size=4).map(tuple),
+    retained_growth=st.none() | growths,
 )
-differences = st.integers(min_value=-(2**64) + 1, max_value=2**64 - 1)
 samples = st.builds(
     MemorySample,
     time=fractions,

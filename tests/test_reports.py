@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from allocmeter.errors import AllocmeterError, ReportFormatError
-from allocmeter.reports import Report
+from allocmeter.reports import Report, RetainedGrowth
 from allocmeter.timeline import MemorySample
 from report_strategies import reports
 from sample_reports import FIGURES, distribution, report, row
@@ -34,7 +34,14 @@ def test_a_report_survives_pickling():
 
 def test_the_json_has_the_documented_fields():
     original = report(
-        row("checkout", 512, native_bytes_allocated=256, native_allocations=1),
+        row(
+            "checkout",
+            512,
+            native_bytes_allocated=256,
+            native_allocations=1,
+            retained_by_age=((16, 1), (0, 0), (0, 0), (48, 3)),
+            retained_growth=RetainedGrowth(1024.5, -1.0, 2000.0, 900.0, 1000),
+        ),
         process={"rss_bytes": 1024},
         created_at="2026-01-02T03:04:05+00:00",
         program="python -m shop",
@@ -65,6 +72,14 @@ def test_the_json_has_the_documented_fields():
                 "histogram": [[512, 528, 1]],
                 "native_bytes_allocated": 256,
                 "native_allocations": 1,
+                "retained_by_age": [[16, 1], [0, 0], [0, 0], [48, 3]],
+                "retained_growth": {
+                    "bytes_per_1000_calls": 1024.5,
+                    "low": -1.0,
+                    "high": 2000.0,
+                    "earlier": 900.0,
+                    "latest": 1000,
+                },
             }
         ],
         "timeline": [[0.5, -16, -1, None], [1.0, 512, 3, 4096]],

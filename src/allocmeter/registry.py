@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from allocmeter import backend
 from allocmeter._core import preload, types
-from allocmeter._core.figures import read_aggregate, read_buckets, refresh_retained
+from allocmeter._core.figures import (
+    read_aggregate,
+    read_buckets,
+    read_retention,
+    refresh_retained,
+)
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeRegistry
 from allocmeter.errors import BackendUnavailableError
@@ -108,6 +113,7 @@ def default_registry() -> Registry:
 
 
 def _row(name: str, aggregate: Any) -> ReportRow:
+    from allocmeter.growth import retained_growth
     from allocmeter.reports import ReportRow
 
     figures = read_aggregate(aggregate)
@@ -127,6 +133,8 @@ def _row(name: str, aggregate: Any) -> ReportRow:
         histogram=read_buckets(aggregate, _BYTES_ALLOCATED),
         native_bytes_allocated=figures.native_bytes_allocated if native else None,
         native_allocations=figures.native_allocations if native else None,
+        retained_by_age=tuple((band.bytes, band.blocks) for band in figures.retained_by_age),
+        retained_growth=retained_growth(read_retention(aggregate)),
     )
 
 

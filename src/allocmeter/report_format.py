@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from allocmeter.errors import ReportFormatError
-from allocmeter.reports import Distribution, Report, ReportRow
+from allocmeter.reports import Distribution, Report, ReportRow, RetainedGrowth
 from allocmeter.timeline import MemorySample
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def parsed(text: str | bytes) -> Any:
 
 def _plain(value: object) -> object:
     """Return what JSON has in place of a row, a sample and their parts."""
-    if isinstance(value, ReportRow | Distribution):
+    if isinstance(value, ReportRow | Distribution | RetainedGrowth):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, MemorySample):
         return [value.time, value.net_bytes, value.net_allocations, value.rss_bytes]
@@ -173,6 +173,32 @@ def _signed(value: object, place: str) -> int:
     return value
 
 
+def _slope(value: object, place: str) -> float:
+    if type(value) not in (int, float) or not abs(cast("float", value)) < _LARGEST:
+        raise _mismatch(place, "a number", value)
+    return cast("float", value)
+
+
+def _growth(value: object, place: str) -> RetainedGrowth:
+    found = _mapping(value, place)
+    slopes = {}
+    for field in fields(RetainedGrowth):
+        if field.name not in found:
+            raise _damaged(f"{place}.{field.name}", "is missing")
+        slopes[field.name] = _slope(found[field.name], f"{place}.{field.name}")
+    return RetainedGrowth(**slopes)
+
+
+def _bands(value: object, place: str) -> tuple[tuple[int, ...], ...]:
+    bands = [
+        tuple(_integer(figure, place) for figure in _items(item, place))
+        for item in _items(value, place)
+    ]
+    if any(len(band) != 2 for band in bands):
+        raise _damaged(place, "should hold pairs of bytes and blocks")
+    return tuple(bands)
+
+
 def _buckets(value: object, place: str) -> tuple[tuple[int, ...], ...]:
     buckets = [
         tuple(_integer(figure, place) for figure in _items(item, place))
@@ -224,5 +250,7 @@ _READERS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "Distribution": lambda value, place: _read(Distribution, value, place),
     "tuple[tuple[int, int, int], ...]": _buckets,
     "tuple[ReportRow, ...]": _rows,
+    "tuple[tuple[int, int], ...]": _bands,
+    "RetainedGrowth": _growth,
     "tuple[MemorySample, ...]": _timeline,
 }

@@ -41,6 +41,28 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class RetainedGrowth:
+    """How what all calls of a name retain together grows with their number.
+
+    In bytes per 1,000 calls; negative where it shrinks. How they are estimated: `growth.py`.
+
+    Attributes:
+        bytes_per_1000_calls: over the latest half of the calls.
+        low: lower limit of its 95 % confidence interval.
+        high: upper limit.
+        earlier: the mean growth over the second quarter of the calls.
+        latest: over the last quarter. A cache that fills up grows more and more slowly, a leak
+            goes on.
+    """
+
+    bytes_per_1000_calls: float
+    low: float
+    high: float
+    earlier: float
+    latest: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRow:
     """What the scopes of one name did.
 
@@ -62,6 +84,11 @@ class ReportRow:
         native_bytes_allocated: bytes out of all that these scopes allocated which C code asked
             of `malloc` by itself; `None` if native memory was not seen.
         native_allocations: likewise in blocks.
+        retained_by_age: bytes and blocks alive when the report was made, of scopes that had
+            closed less than 10 seconds, 1 minute, 10 minutes before, and longer ago; empty if a
+            report does not carry them.
+        retained_growth: how what they retain grows with their number; `None` if a report does
+            not carry it, or they are too few.
     """
 
     name: str
@@ -78,6 +105,8 @@ class ReportRow:
     histogram: tuple[tuple[int, int, int], ...] = ()
     native_bytes_allocated: int | None = None
     native_allocations: int | None = None
+    retained_by_age: tuple[tuple[int, int], ...] = ()
+    retained_growth: RetainedGrowth | None = None
 
 
 @dataclass(frozen=True, slots=True)

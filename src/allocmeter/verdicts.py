@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from allocmeter.units import human_bytes, human_count
 
 if TYPE_CHECKING:
-    from allocmeter.reports import Distribution, ReportRow
+    from allocmeter.reports import Distribution, ReportRow, RetainedGrowth
 
 # From 20 calls on, a single odd one is among the 5 % beyond the 95th percentile.
 MIN_CALLS: Final = 20
@@ -22,6 +22,13 @@ MIN_LEAK_BYTES: Final = 32
 # are consumed a little later, fall below it as calls go on; a leak stays above, even where most of
 # what a call holds at its end is the event loop's and freed a moment later.
 LEAK_SHARE: Final = 1 / 3
+
+# From so many calls on, the growth of what they retain tells more than what each call kept.
+MIN_CALLS_OF_GROWTH: Final = 64
+
+# A cache that is filled by keys at random grows at exp(-1/2) = 0.61 of its earlier rate when the
+# calls are as many as its keys; a leak goes on at the same rate.
+SUSTAINED: Final = 0.6
 
 # The sizes of ordinary inputs spread over a small factor; eight medians are out of the
 # ordinary.
@@ -56,7 +63,13 @@ def verdict(row: ReportRow) -> Verdict:
     if row.count < MIN_CALLS:
         return Verdict("few", f"a verdict needs {MIN_CALLS} calls and there were {calls}")
     alive = f"{human_bytes(row.retained_bytes)} still alive after {calls} calls"
-    if row.retained is not None and _leaks(row, row.retained):
+    growth = row.retained_growth
+    if growth is not None and row.count >= MIN_CALLS_OF_GROWTH:
+        if _goes_on(row, growth):
+            each = human_bytes(growth.bytes_per_1000_calls / 1000)
+            low, high = human_bytes(growth.low / 1000), human_bytes(growth.high / 1000)
+            return Verdict("leaks", f"keeps {each} a call ({low} to {high}): {alive}")
+    elif row.retained is not None and _leaks(row, row.retained):
         return Verdict("leaks", f"keeps {human_bytes(row.retained.p50)} a call: {alive}")
     largest, median = row.peak_bytes.max, row.peak_bytes.p50
     if largest >= MIN_PEAK_BYTES and largest >= PEAK_RATIO * median:
@@ -66,6 +79,15 @@ def verdict(row: ReportRow) -> Verdict:
         return Verdict("peaks", f"peaks at {human_bytes(largest)}{times}; {usual}")
     peaks = f"largest peak {human_bytes(largest)}, median {human_bytes(median)}"
     return Verdict("ok", f"{alive}; {peaks}")
+
+
+def _goes_on(row: ReportRow, growth: RetainedGrowth) -> bool:
+    if growth.low < MIN_LEAK_BYTES * 1000:
+        return False
+    slows_down = growth.latest < SUSTAINED * growth.earlier
+    # What was kept for a while, by whoever waited for all the results, is freed by now.
+    alive = row.retained_bytes >= LEAK_SHARE * growth.bytes_per_1000_calls / 1000 * row.count
+    return alive and not slows_down
 
 
 def _leaks(row: ReportRow, retained: Distribution) -> bool:

@@ -45,13 +45,18 @@ void selftest_aggregates(selftest_random *random) {
 
     am_aggregates_refresh();
     CHECK(am_aggregate_is_fresh(aggregate) && !am_aggregate_is_fresh(unused));
-    CHECK_EQUAL(aggregate->retained_bytes, kept + late);
-    CHECK_EQUAL(aggregate->retained_blocks, 2 * SCOPES);
+    CHECK_EQUAL(aggregate->retained.bytes, kept + late);
+    CHECK_EQUAL(aggregate->retained.blocks, 2 * SCOPES);
+    CHECK_EQUAL(aggregate->by_age[0].bytes, kept + late);
+    CHECK_EQUAL(aggregate->by_age[0].blocks, 2 * SCOPES);
+    CHECK_EQUAL(aggregate->by_age[1].blocks, 0);
     CHECK_EQUAL(aggregate->late_bytes_alive, late);
     CHECK_EQUAL(aggregate->late_bytes, 0);
 
     for (int i = 0; i < 2 * SCOPES; i++) core_credit(blocks[i]);
     CHECK_EQUAL(am_nodes_in_use, in_use);
+    CHECK_EQUAL(aggregate->retained.bytes, 0);
+    CHECK_EQUAL(aggregate->retained.blocks, 0);
     CHECK_EQUAL(aggregate->late_bytes, late);
     CHECK_EQUAL(aggregate->holders, 1);
     am_aggregates_refresh();

@@ -58,7 +58,7 @@ static inline uint32_t core_open(uint32_t parent) {
 /* What closing a scope does to its node; the scope object still has its handle. */
 static inline void core_close(uint32_t node) {
     am_settle();
-    am_nodes[node].closed = 1;
+    am_nodes[node].closed_at = am_coarse_time();
 }
 
 #endif

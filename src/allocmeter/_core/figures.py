@@ -159,6 +159,19 @@ def read_buckets(aggregate: Any, quantity: int) -> tuple[tuple[int, int, int], .
     return tuple((bucket.lower, bucket.upper, bucket.count) for bucket in found)
 
 
+def read_retention(aggregate: Any) -> tuple[tuple[int, int, int], ...]:
+    """Return samples `(scopes finished, bytes, blocks retained by them then)`, oldest first."""
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import RetentionSample
+
+    room = native.am_aggregate_retention(aggregate, None, 0)
+    found = (RetentionSample * room)()
+    native.am_aggregate_retention(aggregate, byref(found), room)
+    return tuple((sample.scopes, sample.bytes, sample.blocks) for sample in found)
+
+
 def current_scope() -> NativeScope | None:
     """Return the scope that this code runs in, `None` outside every scope."""
     scope: NativeScope | None = types.native().am_current_scope()

@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -153,6 +153,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_mark_read": (c_int, [py_object, POINTER(c_int64)]),
         "am_mark_reset": (c_int, [py_object]),
         "am_aggregate_read": (c_int, [py_object, pointer]),
+        "am_aggregate_retention": (c_int, [py_object, pointer, c_uint32]),
         "am_aggregate_buckets": (c_int, [py_object, c_int, pointer, c_uint32]),
     }
     for name, (result, arguments) in signatures.items():

@@ -70,6 +70,12 @@ class Distribution(ctypes.Structure):
     )
 
 
+class Retained(ctypes.Structure):
+    """What finished scopes have alive, in bytes and blocks."""
+
+    _fields_ = (("bytes", c_int64), ("blocks", c_int64))
+
+
 class Aggregate(ctypes.Structure):
     """All the finished scopes of one name."""
 
@@ -82,6 +88,7 @@ class Aggregate(ctypes.Structure):
         ("late_bytes_allocated", c_int64),
         ("native_bytes_allocated", c_int64),
         ("native_allocations", c_int64),
+        ("retained_by_age", Retained * 4),
         ("bytes_allocated", Distribution),
         ("allocations", Distribution),
         ("peak_bytes", Distribution),
@@ -93,6 +100,12 @@ class Bucket(ctypes.Structure):
     """A step of a histogram."""
 
     _fields_ = (("lower", c_uint64), ("upper", c_uint64), ("count", c_uint64))
+
+
+class RetentionSample(ctypes.Structure):
+    """What the finished scopes of a name retained when they were so many."""
+
+    _fields_ = (("scopes", c_uint64), ("bytes", c_int64), ("blocks", c_int64))
 
 
 # Live bytes, live blocks, peak bytes, peak blocks.

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "aggregate.h"
+
 am_active_t am_active;
 
 static void merge_foreign(void);
@@ -12,6 +14,12 @@ static inline void counts_add(am_counts *to, const am_counts *change) {
     to->freed_bytes += change->freed_bytes;
     to->freed_blocks += change->freed_blocks;
     to->reallocations += change->reallocations;
+}
+
+/* The node alone; its ancestors have the same coming. */
+static inline void total_add(am_node *node, const am_counts *change) {
+    counts_add(&node->total, change);
+    if (AM_UNLIKELY(node->aggregate != NULL)) am_aggregate_follow(node->aggregate, change);
 }
 
 static inline am_counts freed(int64_t size) {
@@ -35,7 +43,7 @@ static void settle_active(void) {
     counts_add(&am_nodes[am_active.node].self, pending);
     for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
-        counts_add(&node->total, pending);
+        total_add(node, pending);
         marks_raise(node, node->total.live_bytes, node->total.live_blocks);
         for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
             int64_t bytes = mark->peak_bytes - node->total.live_bytes;
@@ -108,7 +116,7 @@ void am_credit_other(uint32_t index, int64_t size) {
     if (am_must_settle()) am_settle();
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
-        counts_add(&am_nodes[i].total, &change);
+        total_add(&am_nodes[i], &change);
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
 }
 
@@ -215,7 +223,7 @@ static void merge_one(uint32_t index) {
         am_node *node = &am_nodes[i];
         marks_raise(node, node->total.live_bytes + high_bytes,
                     node->total.live_blocks + high_blocks);
-        counts_add(&node->total, &change);
+        total_add(node, &change);
         counts_add(&node->native, &native);
     }
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);

@@ -1,8 +1,11 @@
 #include "aggregate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "account.h"
+
+const uint32_t am_age_limits[] = {100, 600, 6000}; /* 10 seconds, 1 minute, 10 minutes */
 
 static uint64_t refresh_number;
 
@@ -35,6 +38,10 @@ void am_aggregate_enter(am_aggregate *aggregate, uint32_t index, int outcome) {
     aggregate->native_blocks += am_allocated_blocks(&node->native);
     aggregate->holders++;
     node->aggregate = aggregate;
+    am_aggregate_follow(aggregate, &node->total);
+    am_retention_add(&aggregate->retention,
+                     (am_retention_sample){aggregate->count, aggregate->retained.bytes,
+                                           aggregate->retained.blocks});
     node->closed_bytes = figures[AM_BYTES_ALLOCATED];
 }
 
@@ -43,7 +50,14 @@ void am_aggregate_leave(am_aggregate *aggregate, int64_t late_bytes) {
     am_aggregate_drop(aggregate);
 }
 
+static int age_band(uint32_t age) {
+    int band = 0;
+    while (band < AM_AGE_BANDS - 1 && age >= am_age_limits[band]) band++;
+    return band;
+}
+
 void am_aggregates_refresh(void) {
+    const uint32_t now = am_coarse_time();
     am_settle();
     refresh_number++;
     for (uint32_t i = AM_FIRST; i < am_nodes_end; i++) {
@@ -52,11 +66,12 @@ void am_aggregates_refresh(void) {
         if (aggregate == NULL) continue;
         if (aggregate->refreshed != refresh_number) {
             aggregate->refreshed = refresh_number;
-            aggregate->retained_bytes = aggregate->retained_blocks = 0;
+            memset(aggregate->by_age, 0, sizeof aggregate->by_age);
             aggregate->late_bytes_alive = 0;
         }
-        aggregate->retained_bytes += node->total.live_bytes;
-        aggregate->retained_blocks += node->total.live_blocks;
+        am_retained *retained = &aggregate->by_age[age_band(now - node->closed_at)];
+        retained->bytes += node->total.live_bytes;
+        retained->blocks += node->total.live_blocks;
         aggregate->late_bytes_alive += am_allocated_bytes(&node->total) - node->closed_bytes;
     }
 }

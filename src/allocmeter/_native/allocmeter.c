@@ -178,9 +178,10 @@ int am_aggregate_read(PyObject *object, am_aggregate_figures *out) {
     out->late_bytes_allocated = aggregate->late_bytes;
     out->native_bytes_allocated = aggregate->native_bytes;
     out->native_allocations = aggregate->native_blocks;
+    out->retained_bytes = aggregate->retained.bytes;
+    out->retained_allocations = aggregate->retained.blocks;
     if (am_aggregate_is_fresh(aggregate)) {
-        out->retained_bytes = aggregate->retained_bytes;
-        out->retained_allocations = aggregate->retained_blocks;
+        memcpy(out->retained_by_age, aggregate->by_age, sizeof out->retained_by_age);
         out->late_bytes_allocated += aggregate->late_bytes_alive;
     }
     for (int i = 0; i < AM_QUANTITIES; i++)
@@ -196,6 +197,14 @@ int am_aggregate_buckets(PyObject *object, int quantity, am_bucket *out, uint32_
         return -1;
     }
     return (int)am_histogram_buckets(&aggregate->quantities[quantity], out, room);
+}
+
+int am_aggregate_retention(PyObject *object, am_retention_sample *out, uint32_t room) {
+    const am_aggregate *aggregate = am_aggregate_of(object);
+    if (aggregate == NULL) return -1;
+    const am_retention *retention = &aggregate->retention;
+    for (uint32_t i = 0; i < retention->used && i < room; i++) out[i] = retention->samples[i];
+    return (int)retention->used;
 }
 
 void am_core_read(am_core_figures *out) {

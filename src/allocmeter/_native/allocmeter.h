@@ -21,7 +21,7 @@
 #include "aggregate.h"
 #include "platform.h"
 
-#define AM_ABI_VERSION 2
+#define AM_ABI_VERSION 3
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -51,6 +51,7 @@ typedef struct {
     uint64_t count, errors, cancelled;
     int64_t retained_bytes, retained_allocations, late_bytes_allocated;
     int64_t native_bytes_allocated, native_allocations; /* the native domain's part of the sums */
+    am_retained retained_by_age[AM_AGE_BANDS];
     am_distribution quantities[AM_QUANTITIES]; /* bytes, allocations, peak, retained at the end */
 } am_aggregate_figures;
 
@@ -138,6 +139,10 @@ AM_API int am_aggregate_read(PyObject *aggregate, am_aggregate_figures *out);
 
 /* Copies up to `room` buckets of a quantity (aggregate.h); returns how many there are, or -1. */
 AM_API int am_aggregate_buckets(PyObject *aggregate, int quantity, am_bucket *out, uint32_t room);
+
+/* Copies up to `room` samples of what the finished scopes retained as they became more, oldest
+ * first; returns how many there are, or -1. */
+AM_API int am_aggregate_retention(PyObject *aggregate, am_retention_sample *out, uint32_t room);
 
 AM_API void am_core_read(am_core_figures *out);
 

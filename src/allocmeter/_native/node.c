@@ -48,7 +48,7 @@ int am_nodes_init(void) {
 }
 
 static uint32_t late_parent(uint32_t index) {
-    while (am_nodes[index].closed && am_nodes[am_nodes[index].parent].closed)
+    while (am_nodes[index].closed_at && am_nodes[am_nodes[index].parent].closed_at)
         index = am_nodes[index].parent;
     return index;
 }

@@ -70,7 +70,7 @@ typedef struct {
     uint32_t parent, children, handles;
     uint32_t generation; /* changes when the index is given to another scope */
     uint32_t depth;
-    uint32_t closed;
+    uint32_t closed_at; /* 0 while it is open; else am_coarse_time of closing */
 } am_node;
 
 extern am_node *am_nodes;         /* the table; am_nodes[index] */

@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -29,6 +30,17 @@ size_t am_address_space(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
     return (size_t)limit.rlim_cur;
+}
+
+uint32_t am_coarse_time(void) {
+#ifdef CLOCK_MONOTONIC_COARSE
+    const clockid_t clock = CLOCK_MONOTONIC_COARSE; /* to a few milliseconds, without a system call */
+#else
+    const clockid_t clock = CLOCK_MONOTONIC;
+#endif
+    struct timespec now = {0, 0};
+    (void)clock_gettime(clock, &now);
+    return (uint32_t)(now.tv_sec * 10 + now.tv_nsec / 100000000) + 1;
 }
 
 void am_unreserve(void *start, size_t bytes) { (void)munmap(start, bytes); }

@@ -26,6 +26,9 @@ void *am_reserve(size_t bytes);
 /* How much address space a process may have; SIZE_MAX without a limit. */
 size_t am_address_space(void);
 
+/* Tenths of a second since some moment before the process began; never 0, never less than before. */
+uint32_t am_coarse_time(void);
+
 /* Gives back what am_reserve returned. */
 void am_unreserve(void *start, size_t bytes);
 

@@ -134,7 +134,7 @@ static void finish(am_scope *self) {
     self->final_self = am_snapshot_self(node);
     self->final_native = am_nodes[node].native;
     self->complete = self->gaps == am_hooks_gaps;
-    am_nodes[node].closed = 1;
+    am_nodes[node].closed_at = am_coarse_time();
 }
 
 int am_scope_close(am_scope *self, PyObject *exception) {
