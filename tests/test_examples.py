@@ -281,3 +281,19 @@ def test_the_budget_is_kept_by_rows_and_not_by_a_list():
     assert figures(lines_of("memory_budget", "as a list")[0])[0] > 32 * 1024
     assert "+0 blocks and +0 B" in lines_of("memory_budget", "monthly_revenue")[0]
     assert len(lines_of("memory_budget", "ok ")) == 3
+
+
+def test_every_coroutine_has_a_row_and_contains_the_tasks_that_it_starts():
+    tasks = {}
+    for line in lines_of("instrumented_tasks", "Crawler."):
+        name, *_ = line.split()
+        tasks[name.removeprefix("Crawler.")] = figures(line)
+    assert {name: found[:2] for name, found in tasks.items()} == {
+        "crawl": [1, 0],
+        "fetch": [40, 0],
+        "index": [40, 0],
+        "check": [40, 4],
+    }
+    allocated = {name: found[2] for name, found in tasks.items()}
+    assert allocated["index"] + allocated["check"] <= allocated["fetch"] <= allocated["crawl"]
+    assert tasks["fetch"][3] < tasks["crawl"][3] < allocated["fetch"]

@@ -1,0 +1,1 @@
+"""Bindings to the event loops, servers and tools that programs are made of; one module each."""
