@@ -145,6 +145,44 @@ def test_a_factory_that_the_program_sets_later_is_used_and_the_task_has_its_scop
     assert outcome(child) == (1, 0, 0)
 
 
+class Plain(asyncio.Task):
+    pass
+
+
+class Elaborate(asyncio.Task):
+    def __init__(self, coro, **kwargs):
+        self.made_by = "the program"
+        super().__init__(coro, **kwargs)
+
+
+@pytest.mark.parametrize("kind", [asyncio.Task, Plain, Elaborate])
+def test_a_task_made_by_calling_its_type_has_a_scope(kind, loop_factory):
+    async def main():
+        scopes = []
+        task = kind(child(scopes), loop=asyncio.get_running_loop())
+        assert await task == 42
+        return scopes[0], current_scope()
+
+    inner, outer = run(main(), loop_factory)
+    assert (inner.name, inner is outer) == ("child", False)
+    assert outcome(child) == (1, 0, 0)
+
+
+def test_wrong_arguments_of_a_task_are_refused_as_ever():
+    async def main():
+        with pytest.raises(TypeError, match="coroutine was expected"):
+            asyncio.Task(42)
+        with pytest.raises(TypeError, match="coro"):
+            asyncio.Task()
+        coro = child()
+        with pytest.raises(TypeError, match="colour"):
+            asyncio.Task(coro, colour="red")
+        coro.close()
+
+    run(main())
+    assert outcome(child) == (0, 0, 0)
+
+
 @SINCE_312
 def test_an_eager_task_that_is_done_at_once_has_final_figures_at_once():
     async def quick(scopes):

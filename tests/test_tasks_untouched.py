@@ -170,21 +170,14 @@ def test_a_failure_of_ours_is_logged_once_and_leaves_tasks_alone(monkeypatch, ca
 def test_a_failure_of_ours_at_the_end_of_a_task_does_not_reach_anybody(monkeypatch, caplog):
     monkeypatch.setattr(_task_scopes.switch, "_warned", False)
 
-    class Odd(asyncio.Future):
+    class Odd(asyncio.Task):
         def cancelled(self):
             raise OSError("out of order")
 
-        def set_name(self, name):
-            pass
-
     async def main():
-        odd = Odd()
-        odd.set_result(42)
-        loop = asyncio.get_running_loop()
-        loop.set_task_factory(lambda loop, coro, **more: coro.close() or odd)
-        result = await loop.create_task(child())
-        loop.set_task_factory(None)
-        return result
+        task = Odd(child(), loop=asyncio.get_running_loop())
+        await asyncio.wait([task])
+        return task.result()
 
     assert run(main()) == 42
     assert ["out of order" in record.exc_text for record in caplog.records] == [True]

@@ -147,6 +147,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_scope_read_native": (c_int, [py_object, c_int, pointer]),
         "am_node_read": (c_int, [c_uint32, pointer]),
         "am_node_read_native": (c_int, [c_uint32, pointer]),
+        "am_follow_construction": (c_int, [py_object, py_object]),
         "am_close_open_scopes": (c_int, []),
         "am_current_scope": (py_object, []),
         "am_mark_new": (py_object, [py_object]),

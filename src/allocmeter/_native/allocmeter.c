@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "collector.h"
+#include "construction.h"
 #include "fork.h"
 #include "ledger.h"
 #include "malloc.h"
@@ -128,6 +129,10 @@ int am_node_read_native(uint32_t node, am_figures *out) {
     int status = am_node_read(node, out);
     put_native_figures(&am_nodes[node].native, out);
     return status;
+}
+
+int am_follow_construction(PyObject *type, PyObject *begin) {
+    return am_construction_follow(type, begin);
 }
 
 int am_close_open_scopes(void) {

@@ -118,6 +118,9 @@ AM_API int am_node_read_native(uint32_t node, am_figures *out);
  * root if blocks went by unseen since am_track(1) was last called. */
 AM_API int am_node_read(uint32_t node, am_figures *out);
 
+/* construction.h. */
+AM_API int am_follow_construction(PyObject *type, PyObject *begin);
+
 /* Closes every open scope as cancelled, for a report on a process that is about to end. The code
  * inside them goes on, as late work. How many they were, or -1 with the exception of a signal
  * handler; then some are still open. */

@@ -35,18 +35,16 @@ class TaskEnd:
 
     Attributes:
         context: what to create the task in.
-        leave: what to call once the task is created, if anything.
     """
 
-    __slots__ = ("_close", "_own", "context", "leave")
+    __slots__ = ("_close", "_own", "context")
 
-    def __init__(self, close: Close, context: Context | None) -> None:
+    def __init__(self, close: Close, context: Context) -> None:
         self._close = close
         # Our part of the loop's work is to be charged to nobody else, nor may two loops, each in
         # its thread, be in one context.
         self._own = _own.copy()
         self.context = context
-        self.leave: Callable[[], None] | None = None
 
     def __call__(self, task: Any) -> None:
         try:
@@ -58,33 +56,26 @@ class TaskEnd:
     def follow(self, task: Any) -> None:
         """See to it that the scope ends with the task; `None`: it could not be created.
 
-        The scope is closed before anybody who awaits the task goes on. For a task of asyncio's
-        own nothing here allocates.
+        The scope is closed before anybody who awaits the task goes on.
         """
         try:
-            if self.leave is not None:
-                self.leave()
             if task is None:
                 return
             if task.done():  # an eager one
                 self(task)
             else:
                 task.add_done_callback(self, context=self._own)
-            hide(task)
         except Exception:  # noqa: BLE001 - no failure of ours may reach the program
             switch.give_up()
 
 
-def start(
-    coro: Any, context: Context | None, loop: Any, *, inherit: bool = False
-) -> TaskEnd | None:
+def start(coro: Any, context: Context | None, loop: Any) -> TaskEnd | None:
     """Open the scope of a task that is about to be created.
 
     Args:
         coro: what the task will run.
         context: the one that the caller wants the task to run in, if any.
         loop: the event loop of the task; `None`: the running one.
-        inherit: leave it to the task to copy the current context.
 
     Returns:
         What follows the task. `None`: the task shares the scope of its creator.
@@ -97,39 +88,17 @@ def start(
                 entered = enter_scope(coro, context)
                 return None if entered is None else TaskEnd(entered.close, context)
             scope = measure(name_of(coro))
-            end = TaskEnd(scope._close, None)
             scope.__enter__()
-            if inherit:
-                end.leave = scope._suspend
-                return end
             try:
-                end.context = copy_context()
+                own = copy_context()
             finally:
                 # Left here at once, it does not hold on to the scope around: tasks that each
                 # start the next one would form a chain that is never freed.
                 scope._suspend()
+            return TaskEnd(scope._close, own)
         except Exception:  # noqa: BLE001 - no failure of ours may reach the program
             switch.give_up()
             return None
-        return end
-
-
-def hide(task: Any) -> None:
-    """Take the integration out of the lines that asyncio keeps of a task's creation.
-
-    It does so in debug mode; the last line is part of the task's repr.
-    """
-    frames = getattr(task, "_source_traceback", None)
-    if frames:
-        with OWN:
-            _remove_ours(frames)
-
-
-def _remove_ours(frames: list[Any]) -> None:
-    from pathlib import Path
-
-    here = Path(__file__).parent
-    frames[:] = [frame for frame in frames if Path(frame.filename).parent != here]
 
 
 def _is_at_work(context: Context, loop: Any) -> bool:

@@ -13,7 +13,6 @@ _lock = Lock()
 _watch = ImportWatch(
     {
         "asyncio": _asyncio_tasks.instrument_asyncio,
-        "uvloop": _asyncio_tasks.instrument_uvloop,
         "trio": _trio_tasks.instrument_trio,
     }
 )
@@ -30,13 +29,14 @@ def instrument_tasks() -> None:
     as cancelled if it was cancelled.
 
     It makes no difference which event loop is used, how the task is started (`create_task`, a
-    task group, `gather`, `run`), whether it is an eager one, or what task factory the program
-    sets, now or later. asyncio, uvloop and trio may be imported afterwards; none is imported here.
+    task group, `gather`, `run`, by calling `asyncio.Task`), whether it is an eager one, or what
+    task factory the program sets, now or later. asyncio and trio may be imported afterwards; none
+    is imported here.
 
-    Tasks share the scope of the code that creates them in these cases: they are made by calling
-    `asyncio.Task` itself; they are started with a `context` that is the running one, or the one
-    of a task that has not ended. Work in `loop.run_in_executor` runs without the context of the
-    task that asked for it, and so outside its scope; `asyncio.to_thread` passes it on.
+    A task shares the scope of the code that creates it if it is started with a `context` that is
+    the running one, or the one of a task that has not ended. Work in `loop.run_in_executor` runs
+    without the context of the task that asked for it, and so outside its scope;
+    `asyncio.to_thread` passes it on.
 
     Installs the allocator hooks as `install()` does. Calling it again changes nothing. Safe from
     any thread and task. Should it fail on a task, it says so once in the log `allocmeter` and
@@ -55,8 +55,8 @@ def instrument_tasks() -> None:
 def uninstrument_tasks() -> None:
     """Give tasks no scopes from now on. Those that have one keep it until they end.
 
-    Whatever the program or another tool has put on top of our part of `create_task` stays in
-    place. Calling it again changes nothing. Safe from any thread and task.
+    Whatever the program or another tool has put on top of our part stays in place. Calling it
+    again changes nothing. Safe from any thread and task.
     """
     with OWN, _lock:
         _task_scopes.switch.turn_off()
