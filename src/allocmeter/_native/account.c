@@ -189,10 +189,11 @@ void am_foreign_charge(uint32_t index, int64_t size, int native) {
 
 void am_foreign_credit(uint32_t index, int64_t size, int native) {
     am_atomic_counts *counts = &am_nodes[index].foreign.domains[native];
-    (void)atomic_add(&counts->live_bytes, -size);
-    (void)atomic_add(&counts->live_blocks, -1);
     (void)atomic_add(&counts->freed_bytes, size);
     (void)atomic_add(&counts->freed_blocks, 1);
+    (void)atomic_add(&counts->live_bytes, -size);
+    /* Last: whoever sees that the block is gone may recycle the node. */
+    (void)atomic_fetch_sub_explicit(&counts->live_blocks, 1, memory_order_release);
     foreign_queue_push(index);
 }
 
@@ -201,16 +202,38 @@ void am_foreign_count_reallocation(uint32_t index, int native) {
     foreign_queue_push(index);
 }
 
+int am_foreign_pin(uint32_t index, uint32_t generation) {
+    if (index < AM_FIRST) return 1;
+    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);
+    if (atomic_load(&am_nodes[index].generation) == generation) return 1;
+    atomic_fetch_sub(&am_nodes[index].foreign.pins, 1);
+    return 0;
+}
+
+void am_foreign_unpin(uint32_t index) {
+    if (index < AM_FIRST) return;
+    atomic_fetch_sub(&am_nodes[index].foreign.pins, 1);
+    foreign_queue_push(index); /* the pin may have kept the node from being recycled */
+}
+
 static am_counts take_counts(am_atomic_counts *from) {
-    return (am_counts){.live_bytes = atomic_take(&from->live_bytes),
-                       .live_blocks = atomic_take(&from->live_blocks),
-                       .freed_bytes = atomic_take(&from->freed_bytes),
-                       .freed_blocks = atomic_take(&from->freed_blocks),
-                       .reallocations = atomic_take(&from->reallocations)};
+    am_counts taken;
+    /* First: the rest of every event in it is seen then. */
+    taken.live_blocks = atomic_exchange_explicit(&from->live_blocks, 0, memory_order_acquire);
+    taken.live_bytes = atomic_take(&from->live_bytes);
+    taken.freed_bytes = atomic_take(&from->freed_bytes);
+    taken.freed_blocks = atomic_take(&from->freed_blocks);
+    taken.reallocations = atomic_take(&from->reallocations);
+    return taken;
 }
 
 static void merge_one(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
+    /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
+    if (am_nodes[index].depth == AM_FREE_DEPTH) {
+        atomic_store_explicit(&foreign->queued, 0, memory_order_release);
+        return;
+    }
     /* Open the queue to this node again before taking: an event in between queues it anew. */
     atomic_store_explicit(&foreign->queued, 0, memory_order_release);
     int64_t high_bytes = atomic_take(&foreign->high_bytes);
@@ -242,6 +265,7 @@ static void merge_foreign(void) {
 void am_foreign_repair(void) {
     atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
+        am_nodes[i].foreign.pins = 0; /* their threads are gone */
         if (!atomic_load_explicit(&am_nodes[i].foreign.queued, memory_order_relaxed)) continue;
         atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);
         foreign_queue_push(i);

@@ -84,6 +84,11 @@ void am_foreign_charge(uint32_t index, int64_t size, int native);
 void am_foreign_credit(uint32_t index, int64_t size, int native);
 void am_foreign_count_reallocation(uint32_t index, int native);
 
+/* Keeps a node from being recycled while a thread without the lock allocates for it. 0, and nothing
+ * done, if it is not of that generation any more. Permanent nodes need no pin. */
+int am_foreign_pin(uint32_t index, uint32_t generation);
+void am_foreign_unpin(uint32_t index);
+
 /* In a forked child: a thread that was about to queue its node is gone. */
 void am_foreign_repair(void);
 

@@ -5,7 +5,7 @@
 #undef Py_BUILD_CORE
 
 #include "collector.h"
-#include "context.h"
+#include "recording.h"
 
 static const int never;
 const int *am_collecting = &never;
@@ -28,6 +28,7 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
         collection.flag_at_start = *flag();
         collection.thread = NULL;
         collection.node = am_located(1, &exclusive);
+        am_recorded(collection.node, exclusive);
         collection.thread = &am_thread;
     } else {
         collection.thread = NULL;

@@ -101,9 +101,13 @@ uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
         return AM_OWN;
     }
     if (!*exclusive) {
-        if (is_elsewhere(state, locked)) return AM_ROOT;
-        int recycled = am_nodes[thread->node].generation != thread->generation;
-        return thread->node == AM_NONE || recycled ? AM_ROOT : thread->node;
+        if (is_elsewhere(state, locked)) { /* so it is when it gives up the lock there */
+            thread->node = AM_NONE;
+            thread->state = AM_NO_STATE;
+            return AM_ROOT;
+        }
+        int pinned = thread->node != AM_NONE && am_foreign_pin(thread->node, thread->generation);
+        return pinned ? thread->node : AM_ROOT;
     }
     const am_holder *holder = effective(variable_value(), state->context);
     remember(holder == NULL ? AM_ROOT : holder->node);

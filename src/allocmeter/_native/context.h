@@ -61,7 +61,8 @@ static inline const PyThreadState *am_thread_state(void) {
 /* Whether this thread is attached to the main interpreter, given am_thread_state(). */
 int am_is_attached(const PyThreadState *state);
 
-/* `locked`: the caller is known to hold the lock of its interpreter. */
+/* `locked`: the caller is known to hold the lock of its interpreter. An answer that is not exclusive
+ * is pinned, for the caller to unpin: am_foreign_unpin(). */
 AM_COLD uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive);
 
 /* The current node; *exclusive tells whether the plain counters may be used. */

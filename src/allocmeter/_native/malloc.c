@@ -9,7 +9,7 @@
 
 /* The functions below the hooks: written once, before the hooks are connected. */
 static am_malloc_family below;
-static int connected;
+_Atomic int am_native_connected;
 
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
     am_record(block, node, AM_NATIVE_DOMAIN, (int64_t)size, exclusive);
@@ -26,28 +26,36 @@ static inline void record(const void *block, size_t size, uint32_t node, int exc
         (block) = (call);                                                      \
         am_unmute(state);                                                      \
         if (AM_LIKELY((block) != NULL)) record(block, size, node, exclusive);  \
+        am_recorded(node, exclusive);                                          \
         return block;                                                          \
     } while (0)
 
+/* The ledger tells blocks apart that begin 16 bytes apart. Those of the C library do; jemalloc and
+ * others put blocks of up to 8 bytes closer together, unless they are asked for more. */
+#define APART 16
+
+static inline size_t apart(size_t size) { return size < APART ? APART : size; }
+
 static void *native_malloc(size_t size) {
     void *block;
-    RECORD_NEW(block, size, below.malloc(size));
+    RECORD_NEW(block, size, below.malloc(apart(size)));
 }
 
 static void *native_calloc(size_t count, size_t each) {
     void *block;
-    /* The product is right where there is a block. */
-    RECORD_NEW(block, count * each, below.calloc(count, each));
+    size_t size;
+    if (AM_UNLIKELY(__builtin_mul_overflow(count, each, &size))) return below.calloc(count, each);
+    RECORD_NEW(block, size, below.calloc(1, apart(size)));
 }
 
 static void *native_memalign(size_t alignment, size_t size) {
     void *block;
-    RECORD_NEW(block, size, below.memalign(alignment, size));
+    RECORD_NEW(block, size, below.memalign(alignment, apart(size)));
 }
 
 static void *native_aligned_alloc(size_t alignment, size_t size) {
     void *block;
-    RECORD_NEW(block, size, below.aligned_alloc(alignment, size));
+    RECORD_NEW(block, size, below.aligned_alloc(alignment, apart(size)));
 }
 
 static void *native_valloc(size_t size) {
@@ -63,11 +71,12 @@ static void *native_pvalloc(size_t size) {
 static int native_posix_memalign(void **block, size_t alignment, size_t size) {
     int exclusive;
     uint32_t node = am_recorded_node(0, &exclusive);
-    if (node == AM_NONE) return below.posix_memalign(block, alignment, size);
+    if (node == AM_NONE) return below.posix_memalign(block, alignment, apart(size));
     const PyThreadState *state = am_mute();
-    int error = below.posix_memalign(block, alignment, size);
+    int error = below.posix_memalign(block, alignment, apart(size));
     am_unmute(state);
-    if (AM_LIKELY(error == 0)) record(*block, size, node, exclusive);
+    if (AM_LIKELY(error == 0 && *block != NULL)) record(*block, size, node, exclusive);
+    am_recorded(node, exclusive);
     return error;
 }
 
@@ -76,13 +85,15 @@ static void *native_realloc(void *block, size_t size) {
     int exclusive;
     uint32_t node = am_recorded_node(0, &exclusive);
     am_owner old = am_ledger_take(block);
-    if (node == AM_NONE && old.node == AM_NONE) return below.realloc(block, size);
+    const size_t wanted = size == 0 ? 0 : apart(size);
+    if (node == AM_NONE && old.node == AM_NONE) return below.realloc(block, wanted);
     if (node == AM_NONE) exclusive = am_free_is_exclusive(0);
     const PyThreadState *state = am_mute();
-    void *moved = below.realloc(block, size);
+    void *moved = below.realloc(block, wanted);
     am_unmute(state);
     if (AM_UNLIKELY(moved == NULL && size != 0)) {
         am_record_restore(block, old);
+        am_recorded(node, exclusive);
         return NULL;
     }
     if (old.node != AM_NONE) am_record_credit(old, exclusive);
@@ -91,6 +102,7 @@ static void *native_realloc(void *block, size_t size) {
         record(moved, size, node, exclusive);
         am_record_reallocation(node, AM_NATIVE_DOMAIN, exclusive);
     }
+    am_recorded(node, exclusive);
     return moved;
 }
 
@@ -130,18 +142,18 @@ static int preload_state(void) {
 
 static void connect_to(const am_malloc_family *family) {
     PRELOADED(connect_function *, "am_preload_connect")(family);
-    connected = family != NULL;
+    am_native_connected = family != NULL;
 }
 
 void am_native_connect(void) {
-    if (connected || preload_state() != AM_NATIVE_READY) return;
+    if (am_native_connected || preload_state() != AM_NATIVE_READY) return;
     /* Once: a call may still be under way from the last time. */
     if (below.malloc == NULL) below = *PRELOADED(below_function *, "am_preload_below")();
     connect_to(&hooks);
 }
 
 void am_native_disconnect(void) {
-    if (connected) connect_to(NULL);
+    if (am_native_connected) connect_to(NULL);
 }
 
 /* A call that a hook of ours sees leaves a trace on this thread. */
@@ -155,6 +167,6 @@ static int reached(void) {
 }
 
 int am_native_state(void) {
-    if (!connected) return preload_state();
+    if (!am_native_connected) return preload_state();
     return reached() ? AM_NATIVE_SEEN : AM_NATIVE_BYPASSED;
 }

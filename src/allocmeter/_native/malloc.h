@@ -16,6 +16,9 @@ enum {
     AM_NATIVE_MISMATCHED = 4 /* the preload library is one of another version */
 };
 
+/* Whether calls of the malloc family are passed to our hooks. Read without the lock. */
+extern _Atomic int am_native_connected;
+
 /* Has calls passed to our hooks, where that is possible. */
 void am_native_connect(void);
 

@@ -16,9 +16,7 @@ static uint32_t free_list; /* linked through `parent` */
 
 static void node_init(uint32_t index, uint32_t parent) {
     am_node *node = &am_nodes[index];
-    uint32_t generation = node->generation;
-    memset(node, 0, sizeof *node);
-    node->generation = generation;
+    memset(node, 0, offsetof(am_node, generation)); /* see there */
     node->mark.node = index;
     node->handles = 1;
     node->parent = parent;
@@ -88,12 +86,19 @@ void am_node_release_unused(uint32_t index) {
         if (node->handles != 0 || node->children != 0 || node->self.live_blocks != 0) return;
         /* A thread without the lock has just reported something: merging it comes back here. */
         if (atomic_load_explicit(&node->foreign.queued, memory_order_relaxed)) return;
+        /* A thread that pins it meanwhile either sees the new generation, or is seen here: then it
+         * queues the node when it is done. */
+        node->generation++;
+        if (node->foreign.pins != 0) {
+            node->generation--;
+            return;
+        }
         if (node->aggregate != NULL)
             am_aggregate_leave(node->aggregate,
                                am_allocated_bytes(&node->total) - node->closed_bytes);
         uint32_t parent = node->parent;
-        node->generation++;
         node->aggregate = NULL;
+        node->depth = AM_FREE_DEPTH;
         node->parent = free_list;
         free_list = index;
         am_nodes_in_use--;

@@ -5,7 +5,8 @@
  * the heap, takes a lock, or calls Python.
  *
  * A node is recycled when nothing can name it any more: no handle (a scope object or a mark holds
- * one), no child, and no living block of its own. */
+ * one), no child, no living block of its own, and no thread without the lock that has pinned it
+ * while it allocates. */
 #ifndef AM_NODE_H
 #define AM_NODE_H
 
@@ -27,6 +28,8 @@ enum {
 
 /* Settling walks from a node to the root, so there is a limit to that way. */
 #define AM_MAX_DEPTH 1000u
+
+#define AM_FREE_DEPTH UINT32_MAX
 
 /* Signed, so that a change is of the same type as a state. Allocations are not stored: they are
  * what lives plus what was freed. */
@@ -54,6 +57,7 @@ typedef struct {
     am_atomic_counts domains[2]; /* python, native */
     _Atomic int64_t high_bytes, high_blocks;
     _Atomic uint32_t queued;
+    _Atomic uint32_t pins; /* threads that are about to charge the node */
     uint32_t next;
 } am_foreign;
 
@@ -66,11 +70,12 @@ typedef struct {
     am_mark mark;     /* first of its marks: the peak over the node's whole life */
     struct am_aggregate *aggregate; /* where a closed, named scope was counted */
     int64_t closed_bytes;           /* bytes allocated in total when it closed */
-    am_foreign foreign;
     uint32_t parent, children, handles;
-    uint32_t generation; /* changes when the index is given to another scope */
-    uint32_t depth;
+    uint32_t depth;     /* AM_FREE_DEPTH: the index is given to nobody */
     uint32_t closed_at; /* 0 while it is open; else am_coarse_time of closing */
+    /* These outlast the scope: a thread without the lock may come late. */
+    _Atomic uint32_t generation; /* changes when the index may be given to another scope */
+    am_foreign foreign;          /* empty when it is */
 } am_node;
 
 extern am_node *am_nodes;         /* the table; am_nodes[index] */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "malloc.h"
+
 /* The allocators below ours. A new layer is made at each installation and never written again: a
  * thread inside a hook may still be reading the one before. */
 typedef struct {
@@ -33,6 +35,7 @@ static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw
     void *block = below->malloc(below->ctx, size);
     am_unmute(state);
     if (AM_LIKELY(block != NULL && node != AM_NONE)) record(block, size, node, exclusive);
+    am_recorded(node, exclusive);
     return block;
 }
 
@@ -40,14 +43,13 @@ static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count,
                                     int raw) {
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
-    if ((node == AM_NONE && AM_LIKELY(exclusive)) ||
-        (each != 0 && count > (size_t)PY_SSIZE_T_MAX / each))
-        return below->calloc(below->ctx, count, each);
+    if (node == AM_NONE && AM_LIKELY(exclusive)) return below->calloc(below->ctx, count, each);
     const PyThreadState *state = am_mute();
     void *block = below->calloc(below->ctx, count, each);
     am_unmute(state);
     if (AM_LIKELY(block != NULL && node != AM_NONE))
         record(block, count * each, node, exclusive);
+    am_recorded(node, exclusive);
     return block;
 }
 
@@ -63,6 +65,7 @@ static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_
     am_unmute(state);
     if (AM_UNLIKELY(moved == NULL)) {
         am_record_restore(block, old);
+        am_recorded(node, exclusive);
         return NULL;
     }
     if (old.node != AM_NONE) am_record_credit(old, exclusive);
@@ -70,13 +73,21 @@ static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_
         record(moved, size, node, exclusive);
         if (block != NULL) am_record_reallocation(node, AM_PYTHON_DOMAIN, exclusive);
     }
+    am_recorded(node, exclusive);
     return moved;
 }
 
 static inline void release(const PyMemAllocatorEx *below, void *block, int raw) {
     am_owner owner = am_ledger_take(block);
     if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));
+    if (AM_LIKELY(!am_native_connected)) {
+        below->free(below->ctx, block);
+        return;
+    }
+    /* tracemalloc, below ours, may ask malloc for a new table when a trace goes. */
+    const PyThreadState *state = am_mute();
     below->free(below->ctx, block);
+    am_unmute(state);
 }
 
 #define BELOW(domain) (&atomic_load_explicit(&layer, memory_order_acquire)->domain)

@@ -54,11 +54,20 @@ static inline uint32_t am_recorded_node(int locked, int *exclusive) {
     return am_current(locked, exclusive);
 }
 
+/* The block is recorded, or there is none: the node may be recycled again. */
+static inline void am_recorded(uint32_t node, int exclusive) {
+    if (AM_UNLIKELY(!exclusive)) am_foreign_unpin(node);
+}
+
 /* The same question for a free, which needs no node. */
 static inline int am_free_is_exclusive(int locked) {
     if (AM_LIKELY(locked && !am_active.other_interpreters)) return 1;
     const PyThreadState *state = am_thread_state();
-    return state == am_thread.state || am_is_attached(state);
+#if PY_VERSION_HEX >= 0x030C0000
+    /* Before 3.12 the answer is the process's, and may be a new state where ours was freed. */
+    if (state == am_thread.state) return 1;
+#endif
+    return am_is_attached(state);
 }
 
 #endif

@@ -33,8 +33,8 @@ static void *arena_take(size_t alignment, size_t size) {
         return NULL;
     }
     size_t room = HEADER + alignment + ((size + HEADER - 1) & ~(size_t)(HEADER - 1));
-    size_t start = atomic_fetch_add(&arena_used, room);
-    if (start > ARENA_BYTES - room) {
+    size_t start = room <= ARENA_BYTES ? atomic_fetch_add(&arena_used, room) : ARENA_BYTES;
+    if (room > ARENA_BYTES || start > ARENA_BYTES - room) {
         errno = ENOMEM;
         return NULL;
     }
