@@ -35,6 +35,30 @@ def test_the_quick_start_fits_in_ten_lines_of_program():
     assert len(lines) <= 10
 
 
+def test_the_program_that_is_run_as_it_is_gives_the_table_that_the_readme_shows(tmp_path):
+    (tmp_path / "app.py").write_text(block("run program"), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "allocmeter", "run", "app.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == ""
+    shown, printed = block("run output"), run.stderr.strip("\n") + "\n"
+    for text in (shown, printed):
+        rows = re.findall(r"^(\w+) .* (\w+)$", text, re.MULTILINE)
+        assert [row for row in rows if row[0] in ("main", "handle", "load", "pack")] == [
+            ("main", "few"),
+            ("handle", "leaks"),
+            ("load", "ok"),
+            ("pack", "leaks"),
+        ]
+    assert [line.split("|")[0] for line in shown.splitlines()[:1]] == [
+        line.split("|")[0] for line in printed.splitlines()[:1]
+    ]
+
+
 @pytest.mark.parametrize("heading", ["tokens", "outline", "words", "leaks", "peaks", "│"])
 def test_the_output_of_the_demo_is_shown(heading):
     assert heading in block("demo output")
