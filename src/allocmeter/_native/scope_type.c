@@ -226,6 +226,7 @@ static PyGetSetDef scope_getset[] = {
 static PyMemberDef scope_members[] = {
     {"name", T_OBJECT, offsetof(am_scope, name), READONLY,
      "The name its figures are aggregated under; None: they are not."},
+    {"_registry", T_OBJECT, offsetof(am_scope, registry), READONLY, "Where they are aggregated."},
     {NULL, 0, 0, 0, NULL},
 };
 
