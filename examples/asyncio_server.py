@@ -2,15 +2,15 @@
 
     $ python examples/asyncio_server.py
     ...
-                   allocated  allocated  allocated  allocations     peak  retained
-    scope   calls        p50        p95        max          p50      max       now  verdict
-    ---------------------------------------------------------------------------------------
-    backup    320    468 KiB    492 KiB    5.3 MiB          711  5.0 MiB       0 B  peaks
-    table     320    178 KiB    194 KiB    195 KiB          695  132 KiB       0 B  ok
-    search    320   19.7 KiB   21.2 KiB   23.9 KiB          229  8.4 KiB   264 KiB  leaks
+                   allocated  share of  allocated  allocated  allocated  allocations      peak  retained
+    scope   calls     in all  bytes           p50        p95        max       in all       max       now  verdict
+    -------------------------------------------------------------------------------------------------------------
+    backup    320    180 MiB  ██████      468 KiB    484 KiB    5.3 MiB      227,345   5.0 MiB       0 B  peaks
+    table     320   53.3 MiB  █▊          170 KiB    182 KiB    185 KiB      223,818   137 KiB       0 B  ok
+    search    320    8.4 MiB  ▎          27.7 KiB   29.2 KiB   31.8 KiB       83,080  13.1 KiB   269 KiB  leaks
     ...
     peaks  backup  peaks at 5.0 MiB, 17 times as much; the median call at 300 KiB
-    leaks  search  keeps 983 B a call: 264 KiB still alive after 320 calls
+    leaks  search  keeps 825 B a call (823 B to 827 B): 269 KiB still alive after 320 calls
 
 Eight connections are served at once; each request is measured apart from those around it.
 """

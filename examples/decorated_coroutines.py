@@ -3,12 +3,12 @@
     $ python examples/decorated_coroutines.py
        297,106 /articles/143
     ...
-                           allocated  allocated  allocated  allocations      peak  retained
-    scope           calls        p50        p95        max          p50       max       now  verdict
-    ------------------------------------------------------------------------------------------------
-    read_log           25    460 KiB    824 KiB    888 KiB        2,975  12.4 KiB  10.6 KiB  ok
-    Traffic.add     3,250      679 B      839 B    7.0 KiB            6   6.5 KiB  12.9 KiB  ok
-    page of totals     25   45.5 KiB   69.0 KiB   70.1 KiB          663  19.7 KiB   7.2 KiB  ok
+                           allocated  share of  allocated  allocated  allocations      peak  retained
+    scope           calls     in all  bytes           p50        max       in all       max       now  verdict
+    ----------------------------------------------------------------------------------------------------------
+    read_log           25   11.3 MiB  ██████      460 KiB    892 KiB       74,616  14.0 KiB  12.2 KiB  ok
+    Traffic.add     3,250    2.5 MiB  █▍            743 B    7.1 KiB       23,343   6.5 KiB  12.9 KiB  ok
+    page of totals     25    1.1 MiB  ▋          49.5 KiB   74.8 KiB       16,177  21.3 KiB  14.4 KiB  ok
 
 A log is streamed: what it takes in all grows with its length, its peak does not. An async
 generator is charged while its own body runs, and not for what its consumer does in between.

@@ -8,7 +8,7 @@
     archive                    25,204    8,975,061      302,768            0
     heartbeat beside it           843      122,216        1,456          688
     ...
-    archive                  1    8.6 MiB    8.6 MiB    8.6 MiB       25,204  296 KiB       0 B  few
+    archive                  1    9.3 MiB  ███████▏    9.3 MiB    9.3 MiB       28,609  296 KiB     214 B  few
     ...
 
 A heartbeat that takes turns with the archive is charged with nothing of it. The one block that it

@@ -103,7 +103,7 @@ def test_a_tight_limit_on_the_address_space_is_noted_and_breaks_nothing():
         "with open('/proc/self/statm') as file:\n"
         "    used = int(file.read().split()[0]) * resource.getpagesize()\n"
         "hard = resource.getrlimit(resource.RLIMIT_AS)[1]\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + (1200 << 20), hard))"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (700 << 20), hard))"
     )
     status, answer = doctor(prelude=prelude)
     note = check_of(answer, "address space")

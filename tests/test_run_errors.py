@@ -123,7 +123,7 @@ class TestPreload:
 
     def test_a_marker_that_was_inherited_from_another_process_is_not_taken_for_ours(self, tmp_path):
         file = tmp_path / "report.json"
-        code = "import os; print([name for name in os.environ if 'ALLOCMETER' in name])"
+        code = "import os; print([name for name in os.environ if name.startswith('_ALLOCMETER')])"
         changed = environment(_ALLOCMETER_RELAUNCHED="1:/lib/other.so")
         ended = measured("-q", "-o", file, "-c", code, env=changed)
         assert ended == Ended(0, "[]\n", "")
