@@ -1,0 +1,91 @@
+"""The scope of one HTTP request: it ends with the last message of the response."""
+
+# ruff: noqa: SLF001 - the steps of `measure` that are private to users are meant for this module.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from allocmeter.integrations._asgi_conversation import CANCELLED, FAILED, Conversation
+from allocmeter.integrations._asgi_names import method_of, unmatched
+from allocmeter.integrations._asgi_timing import stamped
+
+if TYPE_CHECKING:
+    from allocmeter.integrations._asgi_measuring import Measuring
+    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+
+_BODIES: Final = ("http.response.body", "http.response.zerocopysend")
+
+
+class HttpConversation(Conversation):
+    """A request and its response.
+
+    It fails when the application raises, answers with a status of 500 or above, or ends without
+    a complete response; it is cancelled when the application is, or when the client goes away and
+    the application gives up for that.
+    """
+
+    __slots__ = ("_disconnected", "_method", "_path", "_root_path", "_status", "_trailers")
+
+    notable = frozenset({"http.disconnect"})
+
+    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
+        self._method = method_of(scope.get("method"))
+        # Frameworks change them on the way to a route.
+        self._path: str = scope.get("path", "")
+        self._root_path: str = scope.get("root_path", "")
+        self._status = 0
+        self._trailers = False
+        self._disconnected = False
+        super().__init__(measuring, scope, receive, send, unmatched(self._method))
+
+    def received(self, message: Message) -> None:
+        del message
+        self._disconnected = True
+
+    def sending(self, message: Message) -> Message:
+        kind = message.get("type")
+        if kind in _BODIES:
+            self._ending = not (self._trailers or message.get("more_body"))
+        elif kind == "http.response.start":
+            self._status = message.get("status", 0)
+            self._trailers = message.get("trailers", False)
+            if self._measuring.server_timing and self._scope.is_open:
+                return stamped(message, self._scope)
+        elif kind == "http.response.trailers":
+            self._ending = not message.get("more_trailers")
+        elif kind == "http.response.pathsend":
+            self._ending = not self._trailers
+        return message
+
+    def sent(self) -> None:
+        self._close(FAILED if self._status >= 500 else None)
+
+    def refused(self) -> None:
+        self._ending = False
+        self._disconnected = True
+
+    def ended(self, error: BaseException | None) -> None:
+        if self._ending and error is None:
+            # The server said that the connection is done before it returned from the last message,
+            # and the application took that for a reason to cancel its waiting.
+            self.sent()
+            return
+        if self._disconnected and (error is None or _is_disconnection(error)):
+            error = CANCELLED
+        self._close(FAILED if error is None else error)
+
+    def _close(self, error: BaseException | None) -> None:
+        if not self._scope.is_open:
+            return
+        try:
+            self._scope._rename(
+                self._measuring.name_of(self._asgi_scope, self._method, self._path, self._root_path)
+            )
+        finally:
+            self._scope._close(error)
+
+
+def _is_disconnection(error: BaseException) -> bool:
+    # Starlette has an exception of its own for it.
+    return isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"

@@ -1,0 +1,44 @@
+"""The `Server-Timing` header, which browsers show in their network panel (W3C Server Timing)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from allocmeter._core.figures import read_scope
+from allocmeter.errors import BackendUnavailableError
+from allocmeter.units import human_bytes, human_count
+
+if TYPE_CHECKING:
+    from allocmeter.integrations._asgi_types import Message
+    from allocmeter.scopes import measure
+
+_HEADER = b"server-timing"
+
+
+def stamped(message: Message, scope: measure) -> Message:
+    """Return the start of a response with the figures of its request so far.
+
+    The message and its headers belong to the application, and stay as they are. A header that is
+    there already is continued.
+    """
+    try:
+        metric = _metric(scope)
+    except BackendUnavailableError:  # no figures of this request, which says nothing of the next
+        return message
+    headers: list[Any] = list(message.get("headers") or ())
+    for position, (name, value) in enumerate(headers):
+        if bytes(name).lower() == _HEADER:
+            headers[position] = (name, b", ".join(filter(None, (bytes(value).strip(), metric))))
+            break
+    else:
+        headers.append((_HEADER, metric))
+    return {**message, "headers": headers}
+
+
+def _metric(scope: measure) -> bytes:
+    figures = read_scope(scope)
+    text = (
+        f"{human_bytes(figures.bytes_allocated)} in {human_count(figures.allocations)} blocks,"
+        f" peak {human_bytes(figures.peak_bytes)}"
+    )
+    return f'alloc;desc="{text}"'.encode("ascii")

@@ -1,0 +1,83 @@
+"""The scope of one websocket connection, and of the messages that it receives."""
+
+# ruff: noqa: SLF001 - the steps of `measure` that are private to users are meant for this module.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from allocmeter._core.own import OWN
+from allocmeter.integrations._asgi_conversation import Conversation
+from allocmeter.integrations._asgi_names import WEBSOCKET, unmatched
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from allocmeter.integrations._asgi_measuring import Measuring
+    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+    from allocmeter.scopes import measure
+
+
+class WebsocketConversation(Conversation):
+    """A connection, from its handshake until the application returns or raises.
+
+    An application that ends because the client has gone, as it must, has not failed.
+    """
+
+    __slots__ = ("_disconnected", "_message", "_path", "_root_path")
+
+    notable = frozenset({"websocket.receive", "websocket.disconnect"})
+
+    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
+        self._path: str = scope.get("path", "")
+        self._root_path: str = scope.get("root_path", "")
+        self._disconnected = False
+        self._message: measure | None = None
+        super().__init__(measuring, scope, receive, send, unmatched(WEBSOCKET))
+
+    def receive(self) -> Coroutine[Any, Any, Message]:
+        # Whoever asks for the next message is done with this one.
+        self._end_message(None)
+        return super().receive()
+
+    def received(self, message: Message) -> None:
+        if message["type"] == "websocket.disconnect":
+            self._disconnected = True
+        elif self._measuring.messages:
+            name = self._measuring.message_name(self._name())
+            self._message = self._measuring.nested_scope(name)
+            self._message._resume()
+
+    def refused(self) -> None:
+        self._disconnected = True
+
+    def leave(self, error: BaseException | None) -> None:
+        self._end_message(error)
+        super().leave(error)
+
+    def ended(self, error: BaseException | None) -> None:
+        if self._disconnected and (_is_disconnection(error)):
+            error = None
+        try:
+            self._scope._rename(self._name())
+        finally:
+            self._scope._close(error)
+
+    def _end_message(self, error: BaseException | None) -> None:
+        message, self._message = self._message, None
+        if message is None:
+            return
+        message._suspend()
+        with OWN:
+            try:
+                message._close(error)
+            except Exception:  # noqa: BLE001 - no failure of ours may reach the program
+                self._measuring.give_up()
+
+    def _name(self) -> str:
+        return self._measuring.name_of(self._asgi_scope, WEBSOCKET, self._path, self._root_path)
+
+
+def _is_disconnection(error: BaseException | None) -> bool:
+    # Starlette and Litestar each have an exception of their own for it, of the same name.
+    return isinstance(error, OSError) or type(error).__name__ == "WebSocketDisconnect"
