@@ -29,7 +29,6 @@ growths = st.builds(
     low=slopes,
     high=slopes,
     earlier=slopes,
-    latest=slopes,
 )
 rows = st.builds(
     ReportRow,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MIN_SAMPLES: Final = 8
 _MAX_SAMPLES: Final = 32
 
+_WARMED_UP: Final = 0.1  # share of the calls that may have made what all of them use
+
 _NORMAL_95: Final = 1.96  # standard deviations on either side that hold 95 % of a normal variable
 _CALLS: Final = 1000  # that a growth is given for
 
@@ -40,13 +42,13 @@ def retained_growth(samples: Sequence[Sample]) -> RetainedGrowth | None:
         return None
     calls = samples[-1][0]
     latest = [sample for sample in samples if 2 * sample[0] >= calls]
+    earlier = [sample for sample in samples if _WARMED_UP * calls <= sample[0] <= calls / 2]
     low, middle, high = _slope(_thinned(latest))
     return RetainedGrowth(
         bytes_per_1000_calls=middle * _CALLS,
         low=low * _CALLS,
         high=high * _CALLS,
-        earlier=_mean_slope(samples, calls / 4, calls / 2) * _CALLS,
-        latest=_mean_slope(samples, 3 * calls / 4, calls) * _CALLS,
+        earlier=_slope(_thinned(earlier))[1] * _CALLS,
     )
 
 
@@ -67,11 +69,3 @@ def _slope(samples: Sequence[Sample]) -> tuple[float, float, float]:
     reach = _NORMAL_95 * deviation
     lowest = max(math.floor((len(slopes) - reach) / 2), 0)
     return slopes[lowest], median(slopes), slopes[len(slopes) - 1 - lowest]
-
-
-def _mean_slope(samples: Sequence[Sample], first: float, last: float) -> float:
-    """Return the bytes that a call added on the average between these numbers of calls."""
-    within = [sample for sample in samples if first <= sample[0] <= last]
-    if len(within) < 2:
-        return 0.0
-    return (within[-1][1] - within[0][1]) / (within[-1][0] - within[0][0])

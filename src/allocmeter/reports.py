@@ -50,16 +50,14 @@ class RetainedGrowth:
         bytes_per_1000_calls: over the latest half of the calls.
         low: lower limit of its 95 % confidence interval.
         high: upper limit.
-        earlier: the mean growth over the second quarter of the calls.
-        latest: over the last quarter. A cache that fills up grows more and more slowly, a leak
-            goes on.
+        earlier: the growth over the first half, without its beginning. A cache that fills up
+            grows more and more slowly, a leak goes on.
     """
 
     bytes_per_1000_calls: float
     low: float
     high: float
     earlier: float
-    latest: float
 
 
 @dataclass(frozen=True, slots=True)
