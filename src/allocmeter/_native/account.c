@@ -169,30 +169,31 @@ static inline int64_t atomic_add(_Atomic int64_t *to, int64_t value) {
     return atomic_fetch_add_explicit(to, value, memory_order_relaxed) + value;
 }
 
+static inline int64_t atomic_get(const _Atomic int64_t *from) {
+    return atomic_load_explicit(from, memory_order_relaxed);
+}
+
 static inline int64_t atomic_take(_Atomic int64_t *from) {
     return atomic_exchange_explicit(from, 0, memory_order_relaxed);
 }
 
-/* Where a merge comes in between the steps of these two, the highest value may count a block twice,
- * and never misses one. */
 void am_foreign_charge(uint32_t index, int64_t size, int native) {
     am_foreign *foreign = &am_nodes[index].foreign;
-    am_atomic_counts *counts = &foreign->domains[native];
+    am_atomic_counts *counts = &foreign->domains[native], *others = &foreign->domains[!native];
     (void)atomic_add(&counts->allocated_bytes, size);
     (void)atomic_add(&counts->allocated_blocks, 1);
-    raise_high(&foreign->high_bytes, atomic_add(&foreign->live_bytes, size));
-    raise_high(&foreign->high_blocks, atomic_add(&foreign->live_blocks, 1));
+    raise_high(&foreign->high_bytes,
+               atomic_add(&counts->live_bytes, size) + atomic_get(&others->live_bytes));
+    raise_high(&foreign->high_blocks,
+               atomic_add(&counts->live_blocks, 1) + atomic_get(&others->live_blocks));
     foreign_queue_push(index);
 }
 
 void am_foreign_credit(uint32_t index, int64_t size, int native) {
-    am_foreign *foreign = &am_nodes[index].foreign;
-    am_atomic_counts *counts = &foreign->domains[native];
-    (void)atomic_add(&foreign->live_bytes, -size);
-    (void)atomic_add(&foreign->live_blocks, -1);
-    (void)atomic_add(&counts->freed_bytes, size);
+    am_atomic_counts *counts = &am_nodes[index].foreign.domains[native];
+    (void)atomic_add(&counts->live_bytes, -size);
     /* Last: whoever sees that the block is gone may recycle the node. */
-    (void)atomic_fetch_add_explicit(&counts->freed_blocks, 1, memory_order_release);
+    (void)atomic_fetch_sub_explicit(&counts->live_blocks, 1, memory_order_release);
     foreign_queue_push(index);
 }
 
@@ -218,10 +219,10 @@ void am_foreign_unpin(uint32_t index) {
 static am_counts take_counts(am_atomic_counts *from) {
     am_counts taken;
     /* First: the rest of every event in it is seen then, the allocations of its blocks too. */
-    taken.freed_blocks = atomic_exchange_explicit(&from->freed_blocks, 0, memory_order_acquire);
-    taken.freed_bytes = atomic_take(&from->freed_bytes);
-    taken.live_blocks = atomic_take(&from->allocated_blocks) - taken.freed_blocks;
-    taken.live_bytes = atomic_take(&from->allocated_bytes) - taken.freed_bytes;
+    taken.live_blocks = atomic_exchange_explicit(&from->live_blocks, 0, memory_order_acquire);
+    taken.live_bytes = atomic_take(&from->live_bytes);
+    taken.freed_blocks = atomic_take(&from->allocated_blocks) - taken.live_blocks;
+    taken.freed_bytes = atomic_take(&from->allocated_bytes) - taken.live_bytes;
     taken.reallocations = atomic_take(&from->reallocations);
     return taken;
 }
@@ -237,8 +238,6 @@ static void merge_one(uint32_t index) {
     atomic_store_explicit(&foreign->queued, 0, memory_order_release);
     int64_t high_bytes = atomic_take(&foreign->high_bytes);
     int64_t high_blocks = atomic_take(&foreign->high_blocks);
-    (void)atomic_take(&foreign->live_bytes);
-    (void)atomic_take(&foreign->live_blocks);
     am_counts change = take_counts(&foreign->domains[0]);
     const am_counts native = take_counts(&foreign->domains[1]);
     counts_add(&change, &native);

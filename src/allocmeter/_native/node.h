@@ -46,17 +46,16 @@ typedef struct am_mark {
     uint32_t node;
 } am_mark;
 
-/* Allocations and frees apart: one that is half noted must not look like a change of the other. */
+/* What was freed is the difference: so a free is one change, and never half noted. */
 typedef struct {
+    _Atomic int64_t live_bytes, live_blocks;
     _Atomic int64_t allocated_bytes, allocated_blocks;
-    _Atomic int64_t freed_bytes, freed_blocks;
     _Atomic int64_t reallocations;
 } am_atomic_counts;
 
 /* Events of threads that run without the interpreter lock, waiting to be merged (account.c). */
 typedef struct {
     am_atomic_counts domains[2]; /* python, native */
-    _Atomic int64_t live_bytes, live_blocks; /* of both, for the sake of their highest values */
     _Atomic int64_t high_bytes, high_blocks;
     _Atomic uint32_t queued;
     _Atomic uint32_t pins; /* threads that are about to charge the node */
