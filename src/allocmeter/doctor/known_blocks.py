@@ -25,9 +25,9 @@ class Expected:
     """What a scope's figures have to be, kept up to date block by block."""
 
     def __init__(self) -> None:
-        self.stats = AllocationStats()
-        self.peak_bytes = 0
-        self.peak_allocations = 0
+        self.stats: AllocationStats = AllocationStats()
+        self.peak_bytes: int = 0
+        self.peak_allocations: int = 0
 
     def allocate(self, size: int) -> None:
         """Note a new block of so many bytes."""
@@ -66,8 +66,8 @@ class Experiment:
     """
 
     def __init__(self, *, with_lock: bool = True) -> None:
-        self.expected = Expected()
-        self.blocks = Expected()  # without the objects of the calls themselves
+        self.expected: Expected = Expected()
+        self.blocks: Expected = Expected()  # without the objects of the calls themselves
         self._with_lock = with_lock
         self._context = Context()
         self._scope = measure()
