@@ -57,7 +57,8 @@ def inventory(prefix: str) -> str:
 def watch(watcher: str, article: str) -> str:
     """Note who wants to know about an article; nobody ever removes the note."""
     watchers[watcher] = (
-        f"wants to know when {article} changes, of which {stock.get(article)} are left"
+        f"wants to know, at any hour of the day or night, by telephone or by letter, whenever the "
+        f"number of {article} in the stock changes, of which {stock.get(article)} are left today"
     )
     return "watching"
 

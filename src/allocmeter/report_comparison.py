@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
+_BY_A_HAIR: Final = 0.1  # growth of the memory retained, as a share of the baseline's
+
 
 @dataclass(frozen=True, slots=True)
 class DistributionChange:
@@ -66,11 +68,15 @@ class RowComparison:
 
     @property
     def is_new_leak(self) -> bool:
-        """Whether the name is found to leak now and was not in the baseline."""
+        """Whether the name is found to leak now and was not in the baseline.
+
+        One that retains no more than it did has only been judged by a hair.
+        """
         return (
             self.current_verdict is not None
             and self.current_verdict.kind == "leaks"
             and (self.baseline_verdict is None or self.baseline_verdict.kind != "leaks")
+            and (self.retained_bytes is None or self.retained_bytes.relative > _BY_A_HAIR)
         )
 
     @property
