@@ -10,6 +10,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from allocmeter.integrations.opentelemetry import AllocmeterInstrumentor
 
 TOTALS = ("memory.allocated", "memory.allocations", "memory.retained")
+BY_AGE = "memory.retained_by_age"
+AGE = "allocmeter.retained.age"
 PATCHED = ("__exit__", "__aexit__", "_close")  # methods of measure that are in place meanwhile
 HISTOGRAMS = ("scope.allocated", "scope.peak", "scope.retained")
 
@@ -34,7 +36,7 @@ class Collected:
         }
 
     def points(self):
-        """Return data points: metric name -> scope name -> point."""
+        """Return data points: metric name -> scope name -> point; of several ages the last."""
         return {
             name: {
                 point.attributes["allocmeter.scope.name"]: point
@@ -49,6 +51,15 @@ class Collected:
         return {
             name: {scope: point.value for scope, point in points.get(name, {}).items()}
             for name in TOTALS
+        }
+
+    def ages(self, scope):
+        """Return what the scopes of a name retain: age -> value."""
+        points = self.metrics()[BY_AGE].data.data_points
+        return {
+            point.attributes[AGE]: point.value
+            for point in points
+            if point.attributes["allocmeter.scope.name"] == scope
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allocmeter.reports import Distribution, Report, ReportRow
+from allocmeter.reports import Distribution, Report, ReportRow, RetainedGrowth
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -88,6 +88,26 @@ PARSE = endpoint(
 )
 CACHE = endpoint("GET /cache", allocated=(5 * KIB,), kept=1128)
 ZIP = endpoint("GET /zip", 400, allocated=(3 * KIB,), peak=(2 * KIB, 3 * KIB, 24 * MIB))
+
+
+def growth(now, earlier=None, doubt=0):
+    """Growth in bytes a call, and how far its limits are from it."""
+    limits = (now, now - doubt, now + doubt, now if earlier is None else earlier)
+    return RetainedGrowth(*(1000 * limit for limit in limits))
+
+
+LEAK = endpoint(
+    "GET /leak",
+    kept=1128,
+    retained_growth=growth(1131, doubt=20),
+    retained_by_age=((12 * KIB, 11), (40 * KIB, 36), (300 * KIB, 273), (1_895_552, 1680)),
+)
+LRU = endpoint(
+    "GET /lru",
+    kept=100,
+    retained_growth=growth(0, earlier=500),
+    retained_by_age=((0, 0), (200_000, 2000), (0, 0), (0, 0)),
+)
 START = endpoint("start", 1, allocated=(100,), histogram=())
 
 TRACKED = {

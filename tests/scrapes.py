@@ -5,6 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+AGES = ["<10s", "10s-1m", "1m-10m", ">10m"]
+
 
 def scraped(*collectors):
     """Return the exposition of collectors, as text."""
@@ -15,14 +17,15 @@ def scraped(*collectors):
 
 
 def samples_of(text):
-    """Return the samples of an exposition: (name, scope, le or None) -> value.
+    """Return the samples of an exposition: (name, scope, le or age or None) -> value.
 
     A series that occurs twice, for which Prometheus would refuse the scrape, is an error.
     """
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            key = (sample.name, sample.labels.get("scope"), sample.labels.get("le"))
+            labels = sample.labels
+            key = (sample.name, labels.get("scope"), labels.get("le", labels.get("age")))
             assert key not in found
             found[key] = sample.value
     return found
@@ -44,7 +47,16 @@ def expected(report):
             "retained_bytes": row.retained_bytes,
             "retained_allocations": row.retained_allocations,
         }
+        if row.retained_growth is not None and row.count >= 64:
+            growth = row.retained_growth
+            figures |= {
+                "retained_growth_bytes": growth.bytes_per_1000_calls / 1000,
+                "retained_growth_low_bytes": growth.low / 1000,
+                "retained_growth_high_bytes": growth.high / 1000,
+            }
         found |= {(f"allocmeter_{name}", row.name, None): value for name, value in figures.items()}
+        for age, (size, _) in zip(AGES, row.retained_by_age, strict=True):
+            found["allocmeter_retained_by_age_bytes", row.name, age] = size
     return found
 
 

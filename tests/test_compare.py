@@ -84,6 +84,24 @@ def test_a_leak_is_new_unless_the_baseline_has_it(before, now, is_new):
     assert compared(before, now).row("work").is_new_leak is is_new
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "is_new"),
+    [
+        (100_000, 109_999, False),
+        (100_000, 110_000, False),  # one tenth more is still a hair
+        (100_000, 110_001, True),
+        (200_000, 100_000, False),
+        (0, 6_000, True),
+    ],
+)
+def test_a_leak_that_retains_hardly_more_than_the_baseline_is_not_new(before, now, is_new):
+    # The baseline retained as much in other calls, and so was just not called leaking.
+    was = row(retained_bytes=before)
+    found = compared(was, leaking(size=80, retained_bytes=now)).row("work")
+    assert [found.baseline_verdict.kind, found.current_verdict.kind] == ["ok", "leaks"]
+    assert found.is_new_leak is is_new
+
+
 def test_a_new_name_that_leaks_is_a_new_leak():
     assert compare_reports(report(), report(leaking())).row("work").is_new_leak
 

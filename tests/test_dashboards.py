@@ -12,6 +12,7 @@ import pytest
 
 from allocmeter import Registry
 from allocmeter.integrations.prometheus import AllocmeterCollector
+from allocmeter.reports import AGE_BANDS
 
 DASHBOARD = json.loads(
     (Path(__file__).parents[1] / "dashboards" / "allocmeter.json").read_text(encoding="utf-8")
@@ -29,8 +30,9 @@ METRIC = re.compile(r"\b([a-zA-Z_:][\w:]*)(?=[{\[])")
 @pytest.fixture(scope="module")
 def exported():
     registry = Registry()
-    with registry.measure("GET /"):
-        pass
+    for _ in range(64):  # so many have a growth
+        with registry.measure("GET /"):
+            pass
     return {
         sample.name: set(sample.labels)
         for metric in AllocmeterCollector(registry).collect()
@@ -55,6 +57,16 @@ def test_every_label_of_an_expression_is_exported_or_the_servers(expression, exp
     assert used <= labels | {"instance", "job"}
 
 
+def test_ages_that_an_expression_asks_for_are_exported():
+    asked = [
+        age
+        for parameters in EXPRESSIONS
+        for age in re.findall(r'age="([^"]*)"', parameters.values[0])
+    ]
+    assert asked
+    assert set(asked) <= set(AGE_BANDS)
+
+
 def test_variables_ask_for_metrics_that_are_exported(exported):
     for variable in DASHBOARD["templating"]["list"]:
         (metric,) = re.findall(r"label_values\((\w+)", variable["query"]["query"])
@@ -75,6 +87,8 @@ def test_it_shows_what_it_is_for():
         "Bytes per request, 95th percentile",
         "Highest peak of a request",
         "Retained now",
+        "Retained now, by age",
+        "Growth per request",
         "Leaking routes",
         "Process memory",
     } <= set(PANELS)

@@ -8,8 +8,9 @@ import pytest
 
 from allocmeter import Registry, measure, report
 from children import answer_of, output_of
-from otel_collecting import HISTOGRAMS, PATCHED, TOTALS, Collected, instrumented
+from otel_collecting import AGE, BY_AGE, HISTOGRAMS, PATCHED, TOTALS, Collected, instrumented
 
+GROWTH = [f"memory.retained_growth{limit}" for limit in ("", "_low", "_high")]
 BOUNDS = [1024 * 4**power for power in range(11)]
 
 
@@ -53,6 +54,25 @@ def test_the_figures_are_those_of_the_report(registry):
 
 
 @pytest.mark.exact
+def test_growth_and_ages_are_those_of_the_report(registry):
+    leaked = []
+    with instrumented(registry) as collected:
+        for _ in range(63):
+            with registry.measure("leaks"):
+                leaked.append(bytes(1024))
+        assert not set(GROWTH) & set(collected.points())
+        for _ in range(200):
+            with registry.measure("leaks"):
+                leaked.append(bytes(1024))
+        points, ages = collected.points(), collected.ages("leaks")
+    row = registry.row("leaks")
+    growth = row.retained_growth
+    limits = (growth.bytes_per_1000_calls, growth.low, growth.high)
+    assert [points[name]["leaks"].value for name in GROWTH] == [limit / 1000 for limit in limits]
+    assert ages == {"<10s": row.retained_bytes, "10s-1m": 0, "1m-10m": 0, ">10m": 0}
+
+
+@pytest.mark.exact
 def test_boundaries_are_powers_of_four_and_belong_to_the_bucket_below(registry):
     kept = [bytes(1)] * 8
     with instrumented(registry) as collected:
@@ -66,8 +86,9 @@ def test_boundaries_are_powers_of_four_and_belong_to_the_bucket_below(registry):
 
 def test_units_and_kinds_are_those_that_were_agreed(registry):
     with instrumented(registry) as collected:
-        with registry.measure("work"):
-            pass
+        for _ in range(64):
+            with registry.measure("work"):
+                pass
         metrics = collected.metrics()
     described = {
         name: (metric.unit, type(metric.data).__name__, getattr(metric.data, "is_monotonic", None))
@@ -77,6 +98,8 @@ def test_units_and_kinds_are_those_that_were_agreed(registry):
         "memory.allocated": ("By", "Sum", True),
         "memory.allocations": ("{allocation}", "Sum", True),
         "memory.retained": ("By", "Sum", False),
+        BY_AGE: ("By", "Sum", False),
+        **dict.fromkeys(GROWTH, ("By/{scope}", "Gauge", None)),
         **dict.fromkeys(HISTOGRAMS, ("By", "Histogram", None)),
     }
 
@@ -86,13 +109,15 @@ def test_method_and_route_are_attributes_where_the_name_is_made_of_them(registry
         for name in ("GET /items/{id}", "import"):
             with registry.measure(name):
                 pass
-        for scopes in collected.points().values():
+        for metric, scopes in collected.points().items():
+            age = {AGE: ">10m"} if metric == BY_AGE else {}
             assert dict(scopes["GET /items/{id}"].attributes) == {
                 "allocmeter.scope.name": "GET /items/{id}",
                 "http.route": "/items/{id}",
                 "http.request.method": "GET",
+                **age,
             }
-            assert dict(scopes["import"].attributes) == {"allocmeter.scope.name": "import"}
+            assert dict(scopes["import"].attributes) == {"allocmeter.scope.name": "import", **age}
 
 
 def test_hostile_names_are_cut_and_escaped(registry):
@@ -154,12 +179,12 @@ def test_one_may_choose_what_scopes_pay_for(registry):
     with instrumented(registry, histograms=["peak"]) as collected:
         with registry.measure("work"):
             pass
-        assert set(collected.points()) == {*TOTALS, "scope.peak"}
+        assert set(collected.points()) == {*TOTALS, BY_AGE, "scope.peak"}
     with instrumented(registry, histograms=(), spans=False) as collected:
         assert not set(PATCHED) & set(vars(measure))
         with registry.measure("work"):
             pass
-        assert set(collected.points()) == set(TOTALS)
+        assert set(collected.points()) == {*TOTALS, BY_AGE}
     with pytest.raises(ValueError, match="allocations"), instrumented(histograms=["allocations"]):
         pass
 

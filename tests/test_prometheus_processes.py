@@ -23,7 +23,7 @@ def worker(number):
         finish("GET /", 2, 100_000)
         finish(f"only {number}", 1)
         del kept[::2]
-        finish("leaks", 30)
+        finish("leaks", 40 * number)
     alone = samples_of(scraped(AllocmeterCollector(registry)))
     assert without_steps(alone) == expected(registry.report())
     with open(f"{os.environ['PROMETHEUS_MULTIPROC_DIR']}/{number}.json", "w") as file:
@@ -48,7 +48,8 @@ for number in (1, 2, 3):
         except (FileNotFoundError, ValueError):
             time.sleep(0.01)
     for name, scope, le, value in rows:
-        add = max if name.endswith(("_peak_bytes", "_leaking")) else lambda a, b: a + b
+        highest = name.endswith(("_peak_bytes", "_leaking")) or "_growth_" in name
+        add = max if highest else lambda a, b: a + b
         sums[name, scope, le] = add(sums.get((name, scope, le), 0), value)
 found = together()
 for samples in (found, sums):
@@ -57,6 +58,8 @@ assert found == sums, {key: (found.get(key), sums.get(key)) for key in found.key
                        if found.get(key) != sums.get(key)}
 assert count("GET /", found) == 3 + 6 + 9 + 3 * 2
 assert found["allocmeter_leaking", "leaks", None] == 1
+assert 5000 < found["allocmeter_retained_growth_bytes", "leaks", None] < 5250
+assert found["allocmeter_retained_by_age_bytes", "leaks", "<10s"] > 240 * 5000
 os.close(writing)
 wait(*children)
 print("ok")
@@ -137,6 +140,26 @@ counts = {scope: value for (name, scope, _), value in found.items()
           if name == "allocmeter_scope_allocated_bytes_count"}
 assert counts.pop("(other)") == 35
 assert counts == {f"GET /{number}": 1 for number in range(5)}, counts
+""",
+        tmp_path,
+    )
+
+
+def test_a_growth_that_was_shown_and_is_not_known_any_more_is_none(tmp_path):
+    run(
+        """
+growth = ("allocmeter_retained_growth_bytes", "leaks", None)
+with export_metrics(NEVER, registry=registry) as exported:
+    finish("leaks", 63)
+    exported.flush()
+    assert growth not in together()
+    finish("leaks", 1)
+    exported.flush()
+    assert together()[growth] > 5000
+    registry.reset()
+    finish("leaks", 63)
+    exported.flush()
+    assert together()[growth] == 0
 """,
         tmp_path,
     )

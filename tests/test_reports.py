@@ -8,6 +8,8 @@ import pickle
 import pytest
 from hypothesis import given
 
+from allocmeter import Registry
+from allocmeter._core import preload
 from allocmeter.errors import AllocmeterError, ReportFormatError
 from allocmeter.reports import Report, RetainedGrowth
 from allocmeter.timeline import MemorySample
@@ -134,3 +136,26 @@ def test_what_json_cannot_hold_is_not_written():
 def test_the_error_is_one_of_this_library_and_a_value_error():
     assert issubclass(ReportFormatError, AllocmeterError)
     assert issubclass(ReportFormatError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_significant"),
+    [(1, 2, True), (-2, -1, True), (0, 1, False), (-1, 0, False), (0, 0, False), (-1, 1, False)],
+)
+def test_growth_is_significant_where_its_interval_leaves_0_out(low, high, is_significant):
+    assert RetainedGrowth(0.5, low, high, 0).is_significant is is_significant
+
+
+def test_whether_native_memory_is_seen_is_asked_once_for_all_rows(monkeypatch):
+    asked = []
+    monkeypatch.setattr(preload, "is_seen", lambda: bool(asked.append(1)))
+    registry = Registry()
+    times = []
+    for number in range(5):
+        with registry.measure(f"name {number}"):
+            pass
+        asked.clear()
+        assert len(registry.report().rows) == number + 1
+        times.append(len(asked))
+    assert times[0] > 0
+    assert set(times) == {times[0]}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from allocmeter.reports import Distribution, ReportRow
-from allocmeter.verdicts import Verdict, verdict
+from allocmeter import Registry
+from allocmeter.reports import Distribution, ReportRow, RetainedGrowth
+from allocmeter.verdicts import Verdict, has_slowed_down, verdict
+from sample_reports import endpoint
 
 MIB = 1024 * 1024
 
@@ -100,6 +104,98 @@ def test_a_number_that_every_call_replaces_is_no_leak():
 def test_a_bounded_cache_is_no_leak_once_calls_outnumber_it():
     assert verdict(calls(held=[1000] * 129, alive=1000 * 128)).kind == "leaks"
     assert verdict(calls(held=[1000] * 1000, alive=1000 * 128)).kind == "ok"
+
+
+def growing(now, earlier=None, *, doubt=0, calls=1000, alive=None):
+    """A row that retains so many bytes more by each call, as an interval."""
+    limits = (now, now - doubt, now + doubt, now if earlier is None else earlier)
+    return replace(
+        endpoint("x", calls, kept=1000),
+        retained_bytes=1000 * calls if alive is None else alive,
+        retained_growth=RetainedGrowth(*(1000 * limit for limit in limits)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "kind"),
+    [
+        (growing(99.9), "ok"),
+        (growing(100), "leaks"),
+        (growing(110, doubt=10), "leaks"),
+        (growing(110, doubt=10.1), "ok"),  # perhaps less than what free lists account for
+        (growing(59), "ok"),
+        (growing(59, calls=10**6), "ok"),
+    ],
+)
+def test_growth_from_100_bytes_a_call_on_is_a_leak(row, kind):
+    assert verdict(row).kind == kind
+
+
+@pytest.mark.parametrize(("calls", "kind"), [(63, "ok"), (64, "leaks")])
+def test_growth_counts_from_64_calls_on(calls, kind):
+    # Of fewer it is what each call kept that counts, and here nothing is.
+    row = replace(growing(5000, calls=calls, alive=5000 * calls), retained=spread([0] * calls))
+    assert verdict(row).kind == kind
+
+
+@pytest.mark.exact
+def test_a_neighbour_that_grows_by_what_free_lists_hold_is_not_called_leaking():
+    # As next to a leaking endpoint of FastAPI: each call keeps something of 59 bytes.
+    registry = Registry()
+    kept = []
+    for _ in range(2000):
+        with registry.measure("neighbour"):
+            kept.append(bytes(59 - 33 - 8))  # less its header, and its place in the list
+        with registry.measure("leak"):
+            kept.append(bytes(1024))
+    row = registry.row("neighbour")
+    assert row.retained_growth.low > 40_000
+    assert verdict(row).kind == "ok"
+    assert verdict(registry.row("leak")).kind == "leaks"
+
+
+def test_a_leak_is_named_with_the_interval_of_its_growth():
+    assert verdict(growing(1131, doubt=120, calls=2000, alive=1131 * 2000)) == Verdict(
+        "leaks", "keeps 1.1 KiB a call (1,011 B to 1.2 KiB): 2.2 MiB still alive after 2,000 calls"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (growing(0, earlier=500), "filled up (grew 488 KiB per 1,000 calls before)"),
+        (
+            growing(200, earlier=500, doubt=300),
+            "filled up (grew 488 KiB per 1,000 calls before)",
+        ),
+        (
+            growing(299, earlier=500),
+            "fills up (grew 488 KiB per 1,000 calls before, 292 KiB now)",
+        ),
+        (
+            growing(-50, earlier=500),
+            "filled up (grew 488 KiB per 1,000 calls before, -48.8 KiB now)",
+        ),
+    ],
+)
+def test_a_cache_is_said_to_fill_with_its_growth_before_and_now(row, reason):
+    assert verdict(row) == Verdict("ok", f"{reason}: 977 KiB still alive after 1,000 calls")
+    assert has_slowed_down(row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        growing(300, earlier=500),  # sustained
+        growing(0, earlier=99),  # as little as free lists account for
+        growing(0, earlier=500, calls=63),
+        growing(0, earlier=500, alive=83_000),  # kept for a while, and freed by now
+        calls(held=[1000] * 1000, alive=128_000),  # no growth is known
+    ],
+)
+def test_what_has_not_slowed_down_is_not_said_to_fill(row):
+    assert not has_slowed_down(row)
+    assert "fill" not in verdict(row).reason
 
 
 def test_a_report_without_what_calls_retained_names_no_leak():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from allocmeter import backend
 from allocmeter._core import preload, types
@@ -20,11 +20,12 @@ from allocmeter.errors import BackendUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from allocmeter.reports import Distribution, Report, ReportRow
+    from allocmeter._core.structures import Aggregate
+    from allocmeter.reports import Distribution, Report, ReportRow, RetainedGrowth
     from allocmeter.scopes import measure
 
-
-_BYTES_ALLOCATED = 0  # as in _native/aggregate.h
+OTHER: Final = "(other)"  # names beyond the cap, as in _native/registry.c
+BYTES_ALLOCATED: Final = 0  # the quantity of this number, as in _native/aggregate.h
 
 
 class Registry(NativeRegistry):
@@ -73,7 +74,7 @@ class Registry(NativeRegistry):
             if name not in self._aggregates:
                 raise KeyError(f"no scope named {name!r} has finished; there are {list(self)}")
             refresh_retained()
-            return _row(name, self._aggregates[name])
+            return _row(name, self._aggregates[name], native=preload.is_seen())
 
     def report(self) -> Report:
         """Return the figures of every name as they stand now."""
@@ -81,8 +82,11 @@ class Registry(NativeRegistry):
 
         with OWN:
             refresh_retained()
-            rows = tuple(_row(name, found) for name, found in self._aggregates.copy().items())
-            return report_of(rows)
+            native = preload.is_seen()
+            finished = self._aggregates.copy()
+            return report_of(
+                tuple(_row(name, found, native=native) for name, found in finished.items())
+            )
 
     def reset(self) -> None:
         """Forget every finished scope. Open scopes are counted when they finish."""
@@ -112,12 +116,38 @@ def default_registry() -> Registry:
     return Registry.default
 
 
-def _row(name: str, aggregate: Any) -> ReportRow:
+def _row(name: str, aggregate: Any, *, native: bool) -> ReportRow:
     from allocmeter.growth import retained_growth
-    from allocmeter.reports import ReportRow
 
     figures = read_aggregate(aggregate)
-    native = preload.is_seen()
+    return row_of(
+        name,
+        figures,
+        histogram=read_buckets(aggregate, BYTES_ALLOCATED),
+        growth=retained_growth(read_retention(aggregate)),
+        native=native,
+    )
+
+
+def row_of(
+    name: str,
+    figures: Aggregate,
+    *,
+    histogram: tuple[tuple[int, int, int], ...] = (),
+    growth: RetainedGrowth | None = None,
+    native: bool = False,
+) -> ReportRow:
+    """Return the row of a name, for those who have read its figures from the core.
+
+    Args:
+        name: of the scopes.
+        figures: what they add up to.
+        histogram: the buckets of the bytes they allocated.
+        growth: of what they retain.
+        native: whether native memory is seen.
+    """
+    from allocmeter.reports import ReportRow
+
     return ReportRow(
         name=name,
         count=figures.count,
@@ -130,11 +160,11 @@ def _row(name: str, aggregate: Any) -> ReportRow:
         retained_allocations=figures.retained_allocations,
         late_bytes_allocated=figures.late_bytes_allocated,
         retained=_distribution(figures.retained),
-        histogram=read_buckets(aggregate, _BYTES_ALLOCATED),
+        histogram=histogram,
         native_bytes_allocated=figures.native_bytes_allocated if native else None,
         native_allocations=figures.native_allocations if native else None,
         retained_by_age=tuple((band.bytes, band.blocks) for band in figures.retained_by_age),
-        retained_growth=retained_growth(read_retention(aggregate)),
+        retained_growth=growth,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from allocmeter.report_order import ordered
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from allocmeter.timeline import MemorySample
+
+# How long ago scopes had closed whose memory is alive, in the order of `retained_by_age`.
+AGE_BANDS: Final = ("<10s", "10s-1m", "1m-10m", ">10m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class RetainedGrowth:
     low: float
     high: float
     earlier: float
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval leaves 0 out, so that it does grow, or shrink."""
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True, slots=True)

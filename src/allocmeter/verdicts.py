@@ -67,8 +67,8 @@ def verdict(row: ReportRow) -> Verdict:
     if row.count < MIN_CALLS:
         return Verdict("few", f"a verdict needs {MIN_CALLS} calls and there were {calls}")
     alive = f"{human_bytes(row.retained_bytes)} still alive after {calls} calls"
-    growth = row.retained_growth
-    if growth is not None and row.count >= MIN_CALLS_OF_GROWTH:
+    growth = judged_growth(row)
+    if growth is not None:
         if _goes_on(row, growth):
             each = human_bytes(growth.bytes_per_1000_calls / 1000)
             low, high = human_bytes(growth.low / 1000), human_bytes(growth.high / 1000)
@@ -81,17 +81,55 @@ def verdict(row: ReportRow) -> Verdict:
         times = f", {human_count(round(largest / median))} times as much" if median >= 1 else ""
         usual = f"the median call at {human_bytes(median)}"
         return Verdict("peaks", f"peaks at {human_bytes(largest)}{times}; {usual}")
+    if growth is not None and has_slowed_down(row):
+        return Verdict("ok", f"{_filling(growth)}: {alive}")
     peaks = f"largest peak {human_bytes(largest)}, median {human_bytes(median)}"
     return Verdict("ok", f"{alive}; {peaks}")
+
+
+def judged_growth(row: ReportRow) -> RetainedGrowth | None:
+    """Return how what the calls retain grows, `None` if it is not known or they are too few."""
+    return row.retained_growth if row.count >= MIN_CALLS_OF_GROWTH else None
+
+
+def grows(row: ReportRow) -> bool:
+    """Whether what the calls retain grows at all, and by more than free lists account for."""
+    growth = judged_growth(row)
+    return (
+        growth is not None
+        and growth.is_significant
+        and growth.bytes_per_1000_calls >= MIN_GROWTH_BYTES * 1000
+    )
+
+
+def has_slowed_down(row: ReportRow) -> bool:
+    """Whether the calls filled something, such as a cache, which grows less than it did."""
+    growth = judged_growth(row)
+    if growth is None or growth.earlier < MIN_GROWTH_BYTES * 1000:
+        return False
+    # What was kept for a while and is freed by now has filled nothing.
+    alive = row.retained_bytes >= LEAK_SHARE * growth.earlier / 1000 * row.count / 2
+    return alive and _slows_down(growth)
+
+
+def _filling(growth: RetainedGrowth) -> str:
+    before = f"grew {human_bytes(growth.earlier)} per 1,000 calls before"
+    if not growth.is_significant:
+        return f"filled up ({before})"
+    state = "fills up" if growth.low > 0 else "filled up"
+    return f"{state} ({before}, {human_bytes(growth.bytes_per_1000_calls)} now)"
+
+
+def _slows_down(growth: RetainedGrowth) -> bool:
+    return growth.bytes_per_1000_calls < SUSTAINED * growth.earlier
 
 
 def _goes_on(row: ReportRow, growth: RetainedGrowth) -> bool:
     if growth.low < MIN_GROWTH_BYTES * 1000:
         return False
-    slows_down = growth.bytes_per_1000_calls < SUSTAINED * growth.earlier
     # What was kept for a while, by whoever waited for all the results, is freed by now.
     alive = row.retained_bytes >= LEAK_SHARE * growth.bytes_per_1000_calls / 1000 * row.count
-    return alive and not slows_down
+    return alive and not _slows_down(growth)
 
 
 def _leaks(row: ReportRow, retained: Distribution) -> bool:

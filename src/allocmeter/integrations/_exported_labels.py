@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from allocmeter.integrations._http_methods import METHODS
+
 MAX_LENGTH: Final = 200
 
 # What separates lines or cannot be encoded would damage the whole exposition, not only its series.
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ROUTE = re.compile(r"(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|QUERY) (/.*)")
+_ROUTE = re.compile(rf"({'|'.join(sorted(METHODS))}) (/.*)")
 _DIGEST_SIZE = 4
 
 

@@ -3,114 +3,41 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from functools import partial
-from itertools import starmap
-from operator import add, sub
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from allocmeter._core.figures import read_aggregate, read_buckets, refresh_retained
+from allocmeter._core.figures import (
+    read_aggregate,
+    read_buckets,
+    read_retention,
+    refresh_retained,
+)
+from allocmeter.growth import retained_growth
 from allocmeter.integrations._exported_labels import labels_of
+from allocmeter.integrations._exported_series import BOUNDS, NOTHING, Series, Totals
 from allocmeter.integrations._forks import restart_in_children
-from allocmeter.registry import default_registry
-from allocmeter.verdicts import verdict
+from allocmeter.registry import BYTES_ALLOCATED, default_registry, row_of
+from allocmeter.verdicts import judged_growth, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from allocmeter._core.structures import Aggregate
     from allocmeter.integrations._exported_labels import Labels
     from allocmeter.registry import Registry
+    from allocmeter.reports import RetainedGrowth
 
-# Upper bounds of histogram buckets in bytes: powers of 4 from 1 KiB to 1 GiB. Above: +Inf.
-BOUNDS: Final = tuple(1024 * 4**power for power in range(11))
-
-_BYTES_ALLOCATED = 0  # as in _native/aggregate.h
 _TRIES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over the finished scopes of a name.
-
-    Attributes:
-        count: scopes.
-        errors: how many of them ended by an exception other than cancellation.
-        cancelled: how many of them were cancelled.
-        bytes_allocated: bytes they allocated while open.
-        allocations: blocks they allocated while open.
-        late_bytes_allocated: bytes that work which outlived them allocated.
-        buckets: how many of them allocated up to each of `BOUNDS`, and more, not cumulated. The
-            core keeps steps that begin at a bound, so a scope that allocated exactly as much as
-            a bound is counted in the bucket above it.
-    """
-
-    count: int
-    errors: int
-    cancelled: int
-    bytes_allocated: int
-    allocations: int
-    late_bytes_allocated: int
-    buckets: tuple[int, ...]
-
-    def __add__(self, other: Totals) -> Totals:
-        return _combined(add, self, other)
-
-    def __sub__(self, other: Totals) -> Totals:
-        return _combined(sub, self, other)
-
-
-def _combined(operator: Callable[[int, int], int], left: Totals, right: Totals) -> Totals:
-    return Totals(
-        operator(left.count, right.count),
-        operator(left.errors, right.errors),
-        operator(left.cancelled, right.cancelled),
-        operator(left.bytes_allocated, right.bytes_allocated),
-        operator(left.allocations, right.allocations),
-        operator(left.late_bytes_allocated, right.late_bytes_allocated),
-        tuple(starmap(operator, zip(left.buckets, right.buckets, strict=True))),
-    )
-
-
-NOTHING: Final = Totals(0, 0, 0, 0, 0, 0, (0,) * (len(BOUNDS) + 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The figures of one name.
-
-    Attributes:
-        totals: what only grows.
-        peak_bytes: the highest peak of any one scope.
-        retained_bytes: bytes of all finished scopes that are alive now.
-        retained_allocations: likewise in blocks.
-        leaks: whether the verdict on them, as a report shows it, is that they leak.
-    """
-
-    totals: Totals
-    peak_bytes: int = 0
-    retained_bytes: int = 0
-    retained_allocations: int = 0
-    leaks: bool = False
-
-    def __add__(self, other: Series) -> Series:
-        return Series(
-            self.totals + other.totals,
-            max(self.peak_bytes, other.peak_bytes),
-            self.retained_bytes + other.retained_bytes,
-            self.retained_allocations + other.retained_allocations,
-            self.leaks or other.leaks,
-        )
 
 
 class _Account:
     """The finished scopes of one name, across resets of its registry."""
 
-    __slots__ = ("_base", "_carried", "_known", "aggregate")
+    __slots__ = ("_base", "_carried", "_growth", "_known", "_latest", "aggregate")
 
     def __init__(self, aggregate: Any) -> None:
         self.aggregate = aggregate
         self._known = self._base = self._carried = NOTHING
+        self._latest: tuple[int, int, int] | None = None
+        self._growth: RetainedGrowth | None = None
 
     def follow(self, aggregate: Any) -> None:
         """Go on with another aggregate: the registry was reset."""
@@ -122,22 +49,36 @@ class _Account:
         """Count from here on."""
         self._carried, self._base = NOTHING, self._read()[0]
 
-    def read(self, leaks: Callable[[], bool]) -> Series:
-        """Return the figures; `leaks` is asked only where something is retained."""
+    def read(self, name: str) -> Series:
+        """Return the figures of the scopes, which have this name. Refresh what is retained first.
+
+        The verdict is asked only where something is retained.
+        """
         totals, figures = self._read()
+        row = row_of(name, figures, growth=self._read_growth())
         return Series(
             totals - self._base + self._carried,
-            figures.peak_bytes.max,
-            figures.retained_bytes,
-            figures.retained_allocations,
-            figures.retained_bytes > 0 and leaks(),
+            row.peak_bytes.max,
+            row.retained_bytes,
+            row.retained_allocations,
+            row.retained_bytes > 0 and verdict(row).kind == "leaks",
+            tuple(size for size, _ in row.retained_by_age),
+            judged_growth(row),
         )
 
     def read_totals(self) -> Totals:
         """Return what only grows."""
         return self._read()[0] - self._base + self._carried
 
-    def _read(self) -> tuple[Totals, Any]:
+    def _read_growth(self) -> RetainedGrowth | None:
+        # As scopes get more, a new sample gets rarer, and the estimate is what a scrape spends on.
+        samples = read_retention(self.aggregate)
+        latest = samples[-1] if samples else None
+        if latest != self._latest:
+            self._latest, self._growth = latest, retained_growth(samples)
+        return self._growth
+
+    def _read(self) -> tuple[Totals, Aggregate]:
         figures = read_aggregate(self.aggregate)
         buckets = self._known.buckets
         # Another thread may finish a scope between two readings; not ten times in a row, as a
@@ -145,7 +86,7 @@ class _Account:
         for _ in range(_TRIES):
             if figures.count == self._known.count:
                 break
-            buckets = _coarse(read_buckets(self.aggregate, _BYTES_ALLOCATED), figures.count)
+            buckets = _coarse(read_buckets(self.aggregate, BYTES_ALLOCATED), figures.count)
             before, figures = figures.count, read_aggregate(self.aggregate)
             if figures.count == before:
                 break
@@ -206,19 +147,11 @@ class ExportedTotals:
                 self._accounts = {name: self._accounts[name] for name in current}
             found: dict[Labels, Series] = {}
             for name, account in self._accounts.items():
-                if name in current:
-                    series = account.read(partial(self._leaks, name))
-                else:
-                    series = Series(account.read_totals())
+                known = name in current
+                series = account.read(name) if known else Series(account.read_totals())
                 labels = labels_of(name)
                 found[labels] = found[labels] + series if labels in found else series
             return found
-
-    def _leaks(self, name: str) -> bool:
-        try:
-            return verdict(self.registry.row(name)).kind == "leaks"
-        except KeyError:  # the registry was reset meanwhile
-            return False
 
     def _begin_anew(self) -> None:
         self._lock = Lock()

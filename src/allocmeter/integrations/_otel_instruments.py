@@ -1,32 +1,27 @@
-"""The instruments of OpenTelemetry, and what they are fed."""
+"""The instruments of OpenTelemetry, and what a scope that closes feeds them."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from opentelemetry.metrics import Observation
 from opentelemetry.trace import get_current_span
 
 from allocmeter._core.figures import FINAL, read_scope
-from allocmeter._core.own import OWN
 from allocmeter._version import __version__
 from allocmeter.errors import BackendUnavailableError
 from allocmeter.integrations._exported_labels import labels_of
-from allocmeter.integrations._exported_totals import BOUNDS, ExportedTotals
+from allocmeter.integrations._exported_series import BOUNDS
 from allocmeter.integrations._otel_closing import is_collecting
+from allocmeter.integrations._otel_totals import SCOPE_NAME, ObservedTotals, attributes_of
+from allocmeter.registry import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from opentelemetry.metrics import MeterProvider
 
-    from opentelemetry.metrics import CallbackOptions, MeterProvider
-
-    from allocmeter.integrations._exported_labels import Labels
-    from allocmeter.integrations._exported_totals import Series
     from allocmeter.registry import Registry
     from allocmeter.scopes import measure
 
-SCOPE_NAME: Final = "allocmeter.scope.name"
 HISTOGRAMS: Final = ("allocated", "peak", "retained")
 
 _DESCRIPTIONS: Final = {
@@ -34,7 +29,6 @@ _DESCRIPTIONS: Final = {
     "peak": "Highest number of live bytes in each finished scope.",
     "retained": "Bytes that each scope left alive when it closed.",
 }
-_OTHER = "(other)"  # as in _native/registry.c
 _MAX_DEFERRED = 10_000
 
 
@@ -62,30 +56,10 @@ class Instruments:
         self.histograms: tuple[str, ...] = HISTOGRAMS
         self.spans = True
         self._registry = registry
-        self._totals = ExportedTotals(registry)
-        self._found: dict[Labels, Series] = {}
-        self._observed: set[str] = set()
         self._attributes: dict[str, dict[str, str]] = {}
         self._deferred: deque[_Closed] = deque(maxlen=_MAX_DEFERRED)
         meter = provider.get_meter("allocmeter", __version__)
-        meter.create_observable_counter(
-            "allocmeter.memory.allocated",
-            [self._observing("allocated", lambda series: series.totals.bytes_allocated)],
-            unit="By",
-            description="Bytes allocated by finished scopes, nested scopes included.",
-        )
-        meter.create_observable_counter(
-            "allocmeter.memory.allocations",
-            [self._observing("allocations", lambda series: series.totals.allocations)],
-            unit="{allocation}",
-            description="Blocks allocated by finished scopes, nested scopes included.",
-        )
-        meter.create_observable_up_down_counter(
-            "allocmeter.memory.retained",
-            [self._observing("retained", lambda series: series.retained_bytes)],
-            unit="By",
-            description="Bytes allocated by finished scopes that are alive now.",
-        )
+        self._observed = ObservedTotals(meter, registry, self._begin_collection)
         self._histograms = {
             name: meter.create_histogram(
                 f"allocmeter.scope.{name}",
@@ -104,12 +78,13 @@ class Instruments:
         if is_collecting():
             self._deferred.append(closed)
             return
-        self._record_deferred()
-        self._record(closed)
+        if self._deferred:
+            self._record_deferred()
+        attributes = self._record(closed)
         if self.spans and (span := get_current_span()).is_recording():
             span.set_attributes(
                 {
-                    SCOPE_NAME: labels_of(closed.name).scope,
+                    SCOPE_NAME: attributes[SCOPE_NAME],
                     "allocmeter.scope.allocated": closed.allocated,
                     "allocmeter.scope.allocations": closed.allocations,
                     "allocmeter.scope.peak": closed.peak,
@@ -127,12 +102,17 @@ class Instruments:
         except BackendUnavailableError:  # not measured, or incomplete: it is in no report either
             return None
         return _Closed(
-            name if name in registry else _OTHER,
+            name if name in registry else OTHER,
             figures.bytes_allocated,
             figures.allocations,
             figures.peak_bytes,
             figures.bytes_allocated - figures.bytes_deallocated,
         )
+
+    def _begin_collection(self) -> bool:
+        if self.is_on:
+            self._record_deferred()
+        return self.is_on
 
     def _record_deferred(self) -> None:
         while self._deferred:
@@ -142,41 +122,14 @@ class Instruments:
                 return
             self._record(closed)
 
-    def _record(self, closed: _Closed) -> None:
+    def _record(self, closed: _Closed) -> dict[str, str]:
+        """Record a scope, and return the attributes it was recorded with."""
         attributes = self._attributes.get(closed.name)
         if attributes is None:
             if len(self._attributes) > self._registry.max_names:
                 self._attributes.clear()  # names change only where a registry is reset
-            attributes = _attributes(labels_of(closed.name))
+            attributes = attributes_of(labels_of(closed.name))
             self._attributes[closed.name] = attributes
         for which in self.histograms:
             self._histograms[which].record(getattr(closed, which), attributes)
-
-    def _observing(
-        self, which: str, value: Callable[[Series], int]
-    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            with OWN:
-                if not self.is_on:
-                    return []
-                self._record_deferred()
-                # One reading for all instruments of a collection, so that they agree: whoever
-                # comes for the second time begins the next.
-                if which in self._observed or not self._observed:
-                    self._found = self._totals.read()
-                    self._observed.clear()
-                self._observed.add(which)
-                return [
-                    Observation(value(series), _attributes(labels))
-                    for labels, series in self._found.items()
-                ]
-
-        return observe
-
-
-def _attributes(labels: Labels) -> dict[str, str]:
-    attributes = {SCOPE_NAME: labels.scope}
-    if labels.route:
-        attributes["http.route"] = labels.route
-        attributes["http.request.method"] = labels.method
-    return attributes
+        return attributes

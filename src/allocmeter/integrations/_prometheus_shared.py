@@ -7,11 +7,16 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from allocmeter.integrations._exported_labels import Labels
-from allocmeter.integrations._exported_totals import BOUNDS, NOTHING, ExportedTotals, Series
+from allocmeter.integrations._exported_series import BOUNDS, NOTHING, Series
+from allocmeter.integrations._exported_totals import ExportedTotals
 from allocmeter.integrations._forks import restart_in_children
 from allocmeter.integrations._prometheus_metrics import (
+    AGE,
+    BY_AGE,
+    BY_AGE_HELP,
     COUNTERS,
     GAUGES,
+    GROWTH,
     HISTOGRAM,
     HISTOGRAM_HELP,
     LABELS,
@@ -19,12 +24,15 @@ from allocmeter.integrations._prometheus_metrics import (
     RESIDENT_HELP,
 )
 from allocmeter.process import process_memory
+from allocmeter.registry import OTHER
+from allocmeter.reports import AGE_BANDS, RetainedGrowth
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._exported_totals import Totals
+    from allocmeter.integrations._exported_series import Totals
     from allocmeter.registry import Registry
 
-_OTHER = Labels("(other)")
+_OTHER = Labels(OTHER)
+_NO_GROWTH = RetainedGrowth(0, 0, 0, 0)
 
 
 class SharedMetrics:
@@ -75,7 +83,7 @@ class SharedMetrics:
             return
         place = self._place_of(labels)
         for counter, metric in zip(_metrics().counters, COUNTERS, strict=True):
-            counter.labels(*place).inc(metric.value(Series(totals - before)))
+            counter.labels(*place).inc(metric.value(totals - before))
         _add(_metrics().histogram.labels(*place), totals - before)
         self._written[labels] = totals
 
@@ -84,10 +92,19 @@ class SharedMetrics:
         for labels, series in found.items():
             shown[self._place_of(labels)] += series
         for place, series in shown.items():
-            if self._shown.get(place) == series:
+            before = self._shown.get(place)
+            if before == series:
                 continue
             for gauge, metric in zip(_metrics().gauges, GAUGES, strict=True):
                 gauge.labels(*place).set(metric.value(series))
+            for age, size in zip(AGE_BANDS, series.retained_by_age, strict=True):
+                _metrics().by_age.labels(*place, age).set(size)
+            growth = series.growth
+            if growth is None and before is not None and before.growth is not None:
+                growth = _NO_GROWTH  # what has been shown cannot be taken back
+            if growth is not None:
+                for gauge, limit in zip(_metrics().growth, GROWTH, strict=True):
+                    gauge.labels(*place).set(limit.value(growth))
         self._shown = shown
 
     def _begin_anew(self) -> None:
@@ -114,6 +131,8 @@ class _Metrics:
         # In no registry of the client: they are read from the files.
         self.counters = [Counter(m.name, m.help, LABELS, registry=None) for m in COUNTERS]
         self.gauges = [gauge(m.name, m.help, LABELS, m.together) for m in GAUGES]
+        self.by_age = gauge(BY_AGE, BY_AGE_HELP, (*LABELS, AGE), "livesum")
+        self.growth = [gauge(m.name, m.help, LABELS, m.together) for m in GROWTH]
         self.resident = gauge(RESIDENT, RESIDENT_HELP, (), "livesum")
         self.histogram = Histogram(HISTOGRAM, HISTOGRAM_HELP, LABELS, buckets=BOUNDS, registry=None)
 

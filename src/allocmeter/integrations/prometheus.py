@@ -36,7 +36,9 @@ class AllocmeterCollector:
     the process began, or since it was forked if the collector was made before; they survive
     `Registry.reset()`. Every series has the label `scope`, which is the scope's name, and `route`
     and `method` if the name is made of them, as in `GET /items/{id}`. A name that no label should
-    hold is cut and escaped, and ends in a digest then. Safe from any thread.
+    hold is cut and escaped, and ends in a digest then. `allocmeter_retained_by_age_bytes` has the
+    label `age` too, and `allocmeter_retained_growth_bytes` is there once a name has enough scopes
+    to estimate it. Safe from any thread.
 
     Where PROMETHEUS_MULTIPROC_DIR is set, each process would show only itself: use
     `export_metrics`.
@@ -79,8 +81,10 @@ class export_metrics:  # noqa: N801 - reads as a verb in `async with export_metr
     a thread, and when the block or the process ends. Each update adds the exact difference to the
     one before, so no scope pays for it. A worker that is killed loses what it finished since its
     last update; call `prometheus_client.multiprocess.mark_process_dead(pid)` when one has ended,
-    or the memory it retained goes on to be shown. A forked child goes on by itself and counts what
-    it finishes itself.
+    or the memory it retained goes on to be shown. What grows by the scope does not add up: the
+    figures of `allocmeter_retained_growth_bytes` are those of the process where it grows fastest,
+    as a peak is that of the process where it was highest. A forked child goes on by itself and
+    counts what it finishes itself.
 
     There may be one at a time for each registry. Counters go on where an earlier one stopped.
 

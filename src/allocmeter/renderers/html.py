@@ -37,8 +37,9 @@ _NOTES: Final = (
     "Bytes are those that were asked for. The bar below a scope&#39;s bytes is its share of all, "
     "with the native part in a second colour. A scope contains the scopes and tasks started in it, "
     "so shares may add up to more than the whole. A peak is the most that was alive at once. "
-    "What is retained was alive when the report was made. Percentiles may be 1.6 % off; "
-    "sums, smallest and largest figures are exact."
+    "What is retained was alive when the report was made; its age is the time since its scope "
+    "ended, and its growth is that over the latest half of the calls. Percentiles may be 1.6 % "
+    "off; sums, smallest and largest figures are exact."
 )
 
 

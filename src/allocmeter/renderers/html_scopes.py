@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from allocmeter.renderers.html_histogram import histogram
+from allocmeter.renderers.html_retained import ages, growth
 from allocmeter.renderers.markup import exact, safe
 from allocmeter.units import human_bytes
+from allocmeter.verdicts import grows, judged_growth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +39,7 @@ class _Column(NamedTuple):
 _NAME: Final = _Column("", "scope", "scope", "name")
 _FAILED: Final = _Column("", "failed", "failed")
 _NATIVE: Final = _Column("allocated", "native", "native")
+_GROWTH: Final = _Column("retained", "per 1,000 calls", "growth per 1,000")
 
 
 def _columns(rows: Sequence[ReportRow]) -> list[_Column]:
@@ -53,11 +56,14 @@ def _columns(rows: Sequence[ReportRow]) -> list[_Column]:
         _Column("blocks", "in all", "blocks", "allocations"),
         _Column("peak", "max", "peak", "peak"),
         _Column("retained", "now", "retained", "retained"),
+        _GROWTH,
     ]
     if not any(row.errors or row.cancelled for row in rows):
         found.remove(_FAILED)
     if all(row.native_bytes_allocated is None for row in rows):
         found.remove(_NATIVE)
+    if not any(map(grows, rows)):
+        found.remove(_GROWTH)
     return found
 
 
@@ -126,6 +132,17 @@ def _cells(
     yield f"<td>{exact(row.allocations.sum)}</td>"
     for size in (row.peak_bytes.max, row.retained_bytes):
         yield _cell(size, human_bytes(size))
+    if _GROWTH in columns:
+        yield _growth_cell(row)
+
+
+def _growth_cell(row: ReportRow) -> str:
+    found = judged_growth(row)
+    if found is None:
+        return '<td data-v="-Infinity"></td>'
+    if not found.is_significant:
+        return _cell(0, "none")
+    return _cell(found.bytes_per_1000_calls, human_bytes(found.bytes_per_1000_calls))
 
 
 def _cell(value: float, content: str) -> str:
@@ -166,6 +183,8 @@ def _details(row: ReportRow, found: Verdict) -> Iterator[str]:
     yield f"<table><tr><th>of a call</th>{headings}</tr>"
     yield "".join(_line(label, spread) for label, spread in quantities if spread is not None)
     yield f"</table><p>{'; '.join(_totals(row))}</p>"
+    yield from growth(row)
+    yield from ages(row)
 
 
 def _line(label: str, spread: Distribution) -> str:

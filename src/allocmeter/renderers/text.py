@@ -8,8 +8,9 @@ from allocmeter.renderers.printable import columns, printable
 from allocmeter.renderers.summary import summary_of
 from allocmeter.renderers.text_columns import columns_of
 from allocmeter.report_order import ordered
+from allocmeter.reports import AGE_BANDS
 from allocmeter.units import human_bytes, human_count
-from allocmeter.verdicts import MIN_CALLS, verdict
+from allocmeter.verdicts import MIN_CALLS, has_slowed_down, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,8 @@ DEFAULT_WIDTH: Final = 116
 _NARROWEST_NAME: Final = 12
 # Of a name, this much is worth more than a column that can be left out.
 _TELLING_NAME: Final = 24
+# Who sees that so much is retained wants to know why it is none of the leaks.
+_WORTH_A_LINE: Final = 64 * 1024
 _GAP: Final = "  "
 _EMPTY: Final = (
     'No named scope has closed yet. Put the work in `async with measure("name"):` or in\n'
@@ -148,15 +151,29 @@ def _fitting(chosen: Sequence[Column], widths: Sequence[int], room: int) -> list
 
 
 def _reasons(judged: Sequence[tuple[ReportRow, Verdict]], width: int) -> Iterator[str]:
-    striking = [(row, found) for row, found in judged if found.kind in ("leaks", "peaks")]
+    striking = [(row, found) for row, found in judged if _is_striking(row, found)]
     if striking:
         longest = max(len(f"{found.kind}{_GAP * 2}{found.reason}") for _, found in striking)
         names = _name_column([row.name for row, _ in striking], width - longest)
-        for name, (_, found) in zip(names, striking, strict=True):
-            yield _GAP.join([found.kind, name, found.reason])
+        kinds = max(len(found.kind) for _, found in striking)
+        for name, (row, found) in zip(names, striking, strict=True):
+            yield _GAP.join([found.kind.ljust(kinds), name, found.reason])
+            if found.kind != "peaks" and any(size for size, _ in row.retained_by_age[1:]):
+                yield " " * (kinds + columns(name) + 2 * len(_GAP)) + _by_age(row)
     # One line for all of them: at the start of a process every scope is one of these.
     if any(found.kind == "few" for _, found in judged):
         yield f"few{_GAP * 2}fewer than {MIN_CALLS} calls, which are too few to judge"
+
+
+def _is_striking(row: ReportRow, found: Verdict) -> bool:
+    if found.kind == "ok":
+        return row.retained_bytes >= _WORTH_A_LINE and has_slowed_down(row)
+    return found.kind != "few"
+
+
+def _by_age(row: ReportRow) -> str:
+    bands = zip(AGE_BANDS, row.retained_by_age, strict=False)
+    return "by age: " + ", ".join(f"{human_bytes(size)} {age}" for age, (size, _) in bands if size)
 
 
 def _name_column(names: Sequence[str], room: int) -> list[str]:

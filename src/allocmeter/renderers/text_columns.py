@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from allocmeter.units import bar, human_bytes, human_count
+from allocmeter.verdicts import grows, judged_growth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,9 @@ def columns_of(report: Report, summary: Summary, sort: str) -> list[Column]:
         Column(("retained", "now"), lambda row, _: human_bytes(row.retained_bytes)),
         Column(("", "verdict"), lambda _, found: found.kind, is_left=True),
     ]
+    if any(map(grows, report.rows)):
+        # The lines below the table say it of whatever leaks.
+        found.insert(-1, Column(("growth per", "1,000 calls"), _growth, rank=7))
     if any(row.native_bytes_allocated is not None for row in report.rows):
         found.insert(3, Column(("of these", "native"), _native, rank=2))
     if any(row.errors or row.cancelled for row in report.rows):
@@ -75,3 +79,10 @@ def _native(row: ReportRow, _: Verdict) -> str:
     # Not seen is not the same as none.
     native = row.native_bytes_allocated
     return "not seen" if native is None else human_bytes(native)
+
+
+def _growth(row: ReportRow, _: Verdict) -> str:
+    growth = judged_growth(row)
+    if growth is None:
+        return ""
+    return human_bytes(growth.bytes_per_1000_calls) if growth.is_significant else "none"
