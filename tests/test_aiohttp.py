@@ -42,17 +42,25 @@ def anyio_backend(asyncio_only):
 
 
 @asynccontextmanager
-async def serving(app, **options):
-    """Run an application, and yield a client session for it."""
+async def running(app, **options):
+    """Run an application, and yield the host and the port."""
     runner = web.AppRunner(app, **options)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
     try:
-        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
-            yield session
+        yield runner.addresses[0]
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def serving(app, **options):
+    """Run an application, and yield a client session for it."""
+    async with (
+        running(app, **options) as (host, port),
+        aiohttp.ClientSession(f"http://{host}:{port}") as session,
+    ):
+        yield session
 
 
 def application(registry, routes, **options):

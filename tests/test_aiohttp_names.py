@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from allocmeter.integrations.aiohttp import allocation_middleware
@@ -107,6 +109,28 @@ async def test_what_is_excluded_is_not_measured(exclude, registry):
         for path in ("/health", "/health/db", "/healthy", "/static", "/static/a.css"):
             assert await get(session, path) == "hello"
     assert list(registry) == ["/healthy"]
+
+
+async def test_the_root_alone_is_no_prefix_of_other_paths(registry):
+    app = application(registry, [web.get("/{path:.*}", greet)], exclude=("/",), name=str_of_path)
+    async with serving(app) as session:
+        for path in ("/", "/a"):
+            await get(session, path)
+    assert list(registry) == ["/a"]
+
+
+def test_a_single_path_is_no_collection_of_paths():
+    with pytest.raises(TypeError, match=re.escape("not a single one: ('/health',)")):
+        allocation_middleware(exclude="/health")
+
+
+async def test_a_name_that_is_no_text_is_a_failure_of_its_function(registry, caplog):
+    app = application(registry, [web.get("/", greet)], name=lambda request: 7)
+    async with serving(app) as session:
+        assert [await get(session, "/") for _ in range(3)] == ["hello"] * 3
+    (complaint,) = complaints(caplog)
+    assert "the function that names aiohttp requests failed" in complaint
+    assert list(registry) == ["GET /"]
 
 
 def str_of_path(request):

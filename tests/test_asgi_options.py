@@ -12,6 +12,7 @@ import pytest
 
 from allocmeter import report
 from allocmeter._core.figures import read_own
+from allocmeter.integrations._asgi_conversation import leave_out
 from allocmeter.integrations._asgi_measuring import Measuring
 from allocmeter.integrations.asgi import AllocationMiddleware
 from children import output_of
@@ -88,6 +89,13 @@ async def test_a_function_that_fails_to_name_is_not_asked_again(anyio_backend, c
     assert record.exc_info[1].args == ("/1",)
 
 
+@pytest.mark.parametrize("chosen", [7, b"name", ["name"]])
+async def test_a_name_that_is_no_text_is_a_failure_of_its_function(anyio_backend, caplog, chosen):
+    assert await names_of(routed, "/1", "/2", name=lambda _: chosen) == ["GET /1", "GET /2"]
+    (record,) = caplog.records
+    assert str(record.exc_info[1]).startswith("the name of a scope is a str, not ")
+
+
 async def test_a_scope_goes_to_the_registry_of_the_process_by_default(anyio_backend):
     await request(AllocationMiddleware(app, name=lambda _: "to the default registry"))
     assert "to the default registry" in [row.name for row in report().rows]
@@ -131,6 +139,20 @@ async def test_excluded_paths_are_below_the_one_that_the_application_is_served_a
 def test_a_single_path_is_no_collection_of_paths():
     with pytest.raises(TypeError, match=re.escape("not a single one: ('/health',)")):
         AllocationMiddleware(app, exclude="/health")
+
+
+async def test_a_request_may_be_left_out_of_the_figures(anyio_backend):
+    async def app(scope, receive, send):
+        if scope["path"] == "/figures":
+            leave_out(dict(scope))
+        await answer(receive, send)
+
+    wrapped, registry = measured(app)
+    assert (await request(wrapped, "/figures")).sent == [START, END]
+    assert list(registry) == []
+    await request(wrapped, "/other")
+    assert registry.row("GET (unmatched)").count == 1
+    leave_out(http_scope())  # nothing is measured: nothing to leave out
 
 
 # Never in the way

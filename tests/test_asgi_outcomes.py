@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import anyio
 import pytest
 
 from allocmeter._core.figures import current_scope
+from serving import outcome
 from test_asgi_calls import END, GONE, START, Server, answer, http_scope, measured, request
 
 pytestmark = pytest.mark.anyio
@@ -110,3 +113,36 @@ async def test_a_cancelled_request_counts_as_such(anyio_backend):
     row = registry.row("GET (unmatched)")
     assert (row.count, row.errors, row.cancelled) == (1, 0, 1)
     assert current_scope() is None
+
+
+class ClientDisconnect(Exception):  # noqa: N818 - as Starlette calls its own
+    """What frameworks raise where the body of a request does not come to its end."""
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        (500, ClientDisconnect(), (1, 0, 1)),  # Starlette
+        (400, None, (1, 0, 1)),  # FastAPI
+        (500, BaseExceptionGroup("", [OSError(), ClientDisconnect()]), (1, 0, 1)),
+        (500, ZeroDivisionError(), (1, 1, 0)),
+        (500, ExceptionGroup("", [OSError(), ZeroDivisionError()]), (1, 1, 0)),
+        (500, None, (1, 1, 0)),
+        (200, None, (1, 0, 0)),
+    ],
+)
+async def test_an_answer_that_nobody_waits_for_is_judged_by_why_it_is_given(
+    anyio_backend, status, error, expected
+):
+    async def app(scope, receive, send):
+        assert (await receive()) is GONE
+        await send({**START, "status": status})
+        await send(END)
+        if error is not None:
+            raise error
+
+    wrapped, registry = measured(app)
+    server = Server(GONE)
+    with contextlib.suppress(type(error) if error else ()):
+        await wrapped(http_scope(), server.receive, server.send)
+    assert outcome(registry, "GET (unmatched)") == expected

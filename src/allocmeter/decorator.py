@@ -9,11 +9,12 @@ import sys
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, overload
 
 from allocmeter._core.own import OWN
+from allocmeter.async_generators import first_step
 from allocmeter.callables import Kind, innermost, is_marked, kind_of
 from allocmeter.scopes import measure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from allocmeter.registry import Registry
 
@@ -227,7 +228,7 @@ def _async_generator_function(function: Any, name: str, registry: Registry | Non
             outlet = _Outlet(scope)
             resume, suspend = scope._resume, scope._suspend
             sys._getframe()
-            step: Any = _first_step(body)
+            step: Any = first_step(body)
         del args, kwargs
         while True:
             resume()
@@ -249,17 +250,6 @@ def _async_generator_function(function: Any, name: str, registry: Registry | Non
         scope._close(None)
 
     return wrapper
-
-
-def _first_step(body: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    # The event loop closes at shutdown, in any order, the generators that it has seen start. It
-    # must know the wrapper only, which closes the body inside the scope.
-    firstiter = sys.get_asyncgen_hooks().firstiter
-    sys.set_asyncgen_hooks(firstiter=None)
-    try:
-        return body.asend(None)
-    finally:
-        sys.set_asyncgen_hooks(firstiter=firstiter)
 
 
 _WRAPPERS = {

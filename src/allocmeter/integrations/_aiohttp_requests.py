@@ -6,7 +6,8 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
-from allocmeter.integrations._asgi_names import WEBSOCKET, Names, method_of, unmatched
+from allocmeter.integrations._excluded_paths import excluding
+from allocmeter.integrations._http_names import WEBSOCKET, Names, method_of, unmatched
 from allocmeter.integrations._served import NO_SCOPE, ServedScopes
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Requests:
     """Opens the scopes of requests. Takes what `allocation_middleware` takes."""
 
-    __slots__ = ("_is_excluded", "_mark", "_name", "_names", "_served")
+    __slots__ = ("_is_excluded", "_mark", "_names", "_served")
 
     def __init__(
         self,
@@ -34,16 +35,17 @@ class Requests:
         nested: bool,
     ) -> None:
         self._mark = _mark()
-        self._name = name
-        self._names = Names(max_names)
-        self._is_excluded = exclude if callable(exclude) else _below(exclude)
+        self._names = Names(max_names, name, "aiohttp requests")
+        self._is_excluded = excluding(exclude, _path_of)
         self._served = ServedScopes("aiohttp requests", registry=registry, nested=nested)
 
     def open(self, request: Request) -> measure | NoScope:
         """Return the open scope of a request, not yet current, or what stands for none."""
         with OWN:
             try:
-                if self._mark in request or self._is_excluded(request):
+                if self._mark in request:
+                    return NO_SCOPE
+                if self._is_excluded is not None and self._is_excluded(request):
                     return NO_SCOPE
                 name = self._name_of(request)
                 request[self._mark] = True
@@ -53,28 +55,15 @@ class Requests:
             return self._served.open(name)
 
     def _name_of(self, request: Request) -> str:
-        chosen = self._chosen_by_user(request)
+        chosen = self._names.chosen(request)
         if chosen is not None:
-            return self._names.capped(chosen)
+            return chosen
         is_websocket = request.headers.get("Upgrade", "").lower() == "websocket"
         method = WEBSOCKET if is_websocket else method_of(request.method)
         resource = request.match_info.route.resource
         if resource is None:
             return unmatched(method)
         return self._names.compose(method, resource.canonical)
-
-    def _chosen_by_user(self, request: Request) -> str | None:
-        try:
-            return None if self._name is None else self._name(request)
-        except Exception:  # the user's function must not cost the figures
-            self._name = None
-            import logging
-
-            logging.getLogger("allocmeter").exception(
-                "the function that names aiohttp requests failed: from here on they are named "
-                "after their routes. No request is affected. Correct the function"
-            )
-            return None
 
 
 @functools.cache
@@ -86,11 +75,5 @@ def _mark() -> Any:
     return web.RequestKey("allocmeter", bool) if hasattr(web, "RequestKey") else "allocmeter"
 
 
-def _below(paths: Iterable[str]) -> Callable[[Request], bool]:
-    roots = tuple(path.rstrip("/") for path in paths)
-    prefixes = tuple(f"{root}/" for root in roots)
-
-    def is_excluded(request: Request) -> bool:
-        return request.path in roots or request.path.startswith(prefixes)
-
-    return is_excluded
+def _path_of(request: Request) -> str:
+    return request.path

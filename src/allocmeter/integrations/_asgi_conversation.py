@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from allocmeter._core.own import OWN
@@ -20,6 +21,21 @@ MARK: Final = "allocmeter"  # the key in an ASGI scope under which its `measure`
 # What a scope is closed with where no exception says how it went.
 FAILED: Final = RuntimeError()
 CANCELLED: Final = GeneratorExit()
+
+_MESSAGES: Final[Any] = (dict, Mapping)  # anything else is for the server to refuse
+
+
+def leave_out(scope: Scope) -> None:
+    """See to it that a request which is being handled is aggregated nowhere.
+
+    For an application that serves the figures, and would show up among them.
+
+    Args:
+        scope: the ASGI scope of the request, or a copy of it.
+    """
+    measured = scope.get(MARK)
+    if measured is not None:
+        measured._rename(None)
 
 
 class Conversation:
@@ -72,6 +88,11 @@ class Conversation:
         """Close the scope, if it is open: the application returned, or raised `error`."""
         self._scope._close(error)
 
+    def rename(self, name: str) -> None:
+        """Give the scope its final name, if it is to be aggregated at all."""
+        if self._scope.name is not None:
+            self._scope._rename(name)
+
     def enter(self) -> None:
         """Make the scope current. Nothing may be allocated after it."""
         self._scope._resume()
@@ -95,7 +116,7 @@ class Conversation:
     async def _receive_outside(self) -> Message:
         with detached():
             message = await self._receive()
-        if message.get("type") in self.notable:
+        if isinstance(message, _MESSAGES) and message.get("type") in self.notable:
             with OWN:
                 try:
                     self.received(message)
@@ -107,7 +128,8 @@ class Conversation:
         """Stand in for the server's `send`."""
         with OWN:
             try:
-                message = self.sending(message)
+                if isinstance(message, _MESSAGES):
+                    message = self.sending(message)
             except Exception:  # noqa: BLE001 - no failure of ours may reach the program
                 self._measuring.give_up()
             return self._send_outside(message)

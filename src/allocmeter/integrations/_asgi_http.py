@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from allocmeter.integrations._asgi_conversation import CANCELLED, FAILED, Conversation
-from allocmeter.integrations._asgi_names import method_of, unmatched
 from allocmeter.integrations._asgi_timing import stamped
+from allocmeter.integrations._disconnections import is_disconnection
+from allocmeter.integrations._http_names import method_of, unmatched
 
 if TYPE_CHECKING:
     from allocmeter.integrations._asgi_measuring import Measuring
@@ -25,7 +26,15 @@ class HttpConversation(Conversation):
     the application gives up for that.
     """
 
-    __slots__ = ("_disconnected", "_method", "_path", "_root_path", "_status", "_trailers")
+    __slots__ = (
+        "_abandoned",
+        "_disconnected",
+        "_method",
+        "_path",
+        "_root_path",
+        "_status",
+        "_trailers",
+    )
 
     notable = frozenset({"http.disconnect"})
 
@@ -37,6 +46,7 @@ class HttpConversation(Conversation):
         self._status = 0
         self._trailers = False
         self._disconnected = False
+        self._abandoned = False  # when the response began
         super().__init__(measuring, scope, receive, send, unmatched(self._method))
 
     def received(self, message: Message) -> None:
@@ -48,7 +58,9 @@ class HttpConversation(Conversation):
         if kind in _BODIES:
             self._ending = not (self._trailers or message.get("more_body"))
         elif kind == "http.response.start":
-            self._status = message.get("status", 0)
+            status = message.get("status")
+            self._status = status if isinstance(status, int) else 0
+            self._abandoned = self._disconnected
             self._trailers = message.get("trailers", False)
             if self._measuring.server_timing and self._scope.is_open:
                 return stamped(message, self._scope)
@@ -59,6 +71,8 @@ class HttpConversation(Conversation):
         return message
 
     def sent(self) -> None:
+        if self._status >= 400 and self._abandoned:
+            return  # frameworks answer so to half a request; how they end tells why
         self._close(FAILED if self._status >= 500 else None)
 
     def refused(self) -> None:
@@ -70,22 +84,21 @@ class HttpConversation(Conversation):
             # The server said that the connection is done before it returned from the last message,
             # and the application took that for a reason to cancel its waiting.
             self.sent()
-            return
-        if self._disconnected and (error is None or _is_disconnection(error)):
+        if self._disconnected and self._is_given_up(error):
             error = CANCELLED
         self._close(FAILED if error is None else error)
+
+    def _is_given_up(self, error: BaseException | None) -> bool:
+        if error is not None:
+            return is_disconnection(error)
+        return self._status < 500 or not self._abandoned
 
     def _close(self, error: BaseException | None) -> None:
         if not self._scope.is_open:
             return
         try:
-            self._scope._rename(
+            self.rename(
                 self._measuring.name_of(self._asgi_scope, self._method, self._path, self._root_path)
             )
         finally:
             self._scope._close(error)
-
-
-def _is_disconnection(error: BaseException) -> bool:
-    # Starlette has an exception of its own for it.
-    return isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"

@@ -1,21 +1,20 @@
 """What all conversations of one middleware share."""
 
-# ruff: noqa: SLF001 - the steps of `measure` that are private to users are meant for this module.
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from allocmeter._core.figures import current_scope
-from allocmeter.integrations._asgi_names import Names, unmatched
 from allocmeter.integrations._asgi_templates import Templates
-from allocmeter.scopes import detached, measure
+from allocmeter.integrations._http_names import Names, unmatched
+from allocmeter.integrations._served import open_scope
+from allocmeter.integrations._switch import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from allocmeter.integrations._asgi_types import App, Scope
     from allocmeter.registry import Registry
+    from allocmeter.scopes import measure
 
 
 class Measuring:
@@ -30,10 +29,10 @@ class Measuring:
         messages: whether the messages of a websocket get scopes.
 
     Attributes:
-        on: whether scopes are made. The attributes are for reading.
+        switch: whether scopes are made. The attributes are for reading.
     """
 
-    __slots__ = ("_name", "_names", "_registry", "_templates", "messages", "on", "server_timing")
+    __slots__ = ("_names", "_registry", "_templates", "messages", "server_timing", "switch")
 
     def __init__(
         self,
@@ -45,13 +44,16 @@ class Measuring:
         server_timing: bool,
         messages: bool,
     ) -> None:
-        self._name = name
-        self._names = Names(max_names)
+        self._names = Names(max_names, name, "ASGI requests")
         self._registry = registry
         self._templates = Templates(app)
         self.server_timing = server_timing
         self.messages = messages
-        self.on = True
+        self.switch = Switch(
+            "measuring ASGI requests failed: from here on they are not measured. No request "
+            "is affected, and figures of requests that were finished are kept. Correct what "
+            "the error is about, or report it if it is none of yours"
+        )
 
     def scope(self, name: str) -> measure:
         """Return an open scope that lies within no other.
@@ -59,19 +61,11 @@ class Measuring:
         A server may handle a request in the context of anything: of its start, of the connection's
         first request.
         """
-        scope = measure(name, registry=self._registry)
-        if current_scope() is None:
-            scope._open()
-        else:
-            with detached():
-                scope._open()
-        return scope
+        return open_scope(name, self._registry, nested=False)
 
     def nested_scope(self, name: str) -> measure:
         """Return an open scope within the one that is current."""
-        scope = measure(name, registry=self._registry)
-        scope._open()
-        return scope
+        return open_scope(name, self._registry, nested=True)
 
     def name_of(self, scope: Scope, method: str, path: str, root_path: str) -> str:
         """Return the name of a request that has been handled.
@@ -82,18 +76,9 @@ class Measuring:
             path: of the request, as it was before the application was called.
             root_path: likewise.
         """
-        name = self._name
-        if name is not None:
-            try:
-                chosen = name(scope)
-                if chosen is not None:
-                    return self._names.capped(chosen)
-            except Exception:  # noqa: BLE001 - the user's function must not cost the figures
-                self._name = None
-                self._log_failure(
-                    "the function that names ASGI requests failed: from here on they are named "
-                    "after their routes. No request is affected. Correct the function"
-                )
+        chosen = self._names.chosen(scope)
+        if chosen is not None:
+            return chosen
         template = self._templates.find(scope, path, root_path)
         return unmatched(method) if template is None else self._names.compose(method, template)
 
@@ -106,15 +91,4 @@ class Measuring:
 
         Call it while the exception is handled.
         """
-        if self.on:
-            self.on = False
-            self._log_failure(
-                "measuring ASGI requests failed: from here on they are not measured. No request "
-                "is affected, and figures of requests that were finished are kept. Correct what "
-                "the error is about, or report it if it is none of yours"
-            )
-
-    def _log_failure(self, text: str) -> None:
-        import logging
-
-        logging.getLogger("allocmeter").exception(text)  # noqa: LOG004 - in exception handlers
+        self.switch.give_up()

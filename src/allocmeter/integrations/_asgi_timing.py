@@ -25,14 +25,26 @@ def stamped(message: Message, scope: measure) -> Message:
         metric = _metric(scope)
     except BackendUnavailableError:  # no figures of this request, which says nothing of the next
         return message
-    headers: list[Any] = list(message.get("headers") or ())
-    for position, (name, value) in enumerate(headers):
-        if bytes(name).lower() == _HEADER:
+    try:
+        headers: list[Any] = list(message.get("headers") or ())
+    except TypeError:  # for the server to refuse
+        return message
+    for position, header in enumerate(headers):
+        if _is_ours(header):
+            name, value = header
             headers[position] = (name, b", ".join(filter(None, (bytes(value).strip(), metric))))
             break
     else:
         headers.append((_HEADER, metric))
     return {**message, "headers": headers}
+
+
+def _is_ours(header: Any) -> bool:
+    try:
+        name, value = header
+        return bytes(name).lower() == _HEADER and bytes(value) is not None
+    except (TypeError, ValueError):  # likewise
+        return False
 
 
 def _metric(scope: measure) -> bytes:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
 from allocmeter.integrations._asgi_conversation import Conversation
-from allocmeter.integrations._asgi_names import WEBSOCKET, unmatched
+from allocmeter.integrations._disconnections import is_disconnection
+from allocmeter.integrations._http_names import WEBSOCKET, unmatched
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -43,7 +44,8 @@ class WebsocketConversation(Conversation):
     def received(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":
             self._disconnected = True
-        elif self._measuring.messages:
+        elif self._measuring.messages and self._scope.name is not None:
+            self._end_message(None)  # another task is still busy with it
             name = self._measuring.message_name(self._name())
             self._message = self._measuring.nested_scope(name)
             self._message._resume()
@@ -56,10 +58,10 @@ class WebsocketConversation(Conversation):
         super().leave(error)
 
     def ended(self, error: BaseException | None) -> None:
-        if self._disconnected and (_is_disconnection(error)):
+        if self._disconnected and error is not None and is_disconnection(error):
             error = None
         try:
-            self._scope._rename(self._name())
+            self.rename(self._name())
         finally:
             self._scope._close(error)
 
@@ -76,8 +78,3 @@ class WebsocketConversation(Conversation):
 
     def _name(self) -> str:
         return self._measuring.name_of(self._asgi_scope, WEBSOCKET, self._path, self._root_path)
-
-
-def _is_disconnection(error: BaseException | None) -> bool:
-    # Starlette and Litestar each have an exception of their own for it, of the same name.
-    return isinstance(error, OSError) or type(error).__name__ == "WebSocketDisconnect"

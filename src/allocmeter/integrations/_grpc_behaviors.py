@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
-from allocmeter.decorator import _first_step
+from allocmeter.async_generators import first_step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -59,7 +59,7 @@ def _async_generator_function(behavior: Any, served: ServedScopes, name: str) ->
         scope = served.open(name)
         with OWN:
             body = behavior(request, context)
-            step: Any = _first_step(body)
+            step: Any = first_step(body)
         del request, context
         while True:
             scope._resume()

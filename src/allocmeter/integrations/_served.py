@@ -6,13 +6,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from allocmeter._core.figures import current_scope
 from allocmeter._core.own import OWN
+from allocmeter.integrations._switch import Switch
 from allocmeter.scopes import detached, measure
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from allocmeter.registry import Registry
+
+
+def open_scope(name: str, registry: Registry | None, *, nested: bool) -> measure:
+    """Open a scope, and leave it to the caller to make it current and to close it.
+
+    Args:
+        name: of the scope.
+        registry: where it is aggregated; `None`: in the registry of the process.
+        nested: whether it lies within the current scope, or within none.
+    """
+    scope = measure(name, registry=registry)
+    if nested or current_scope() is None:
+        scope._open()
+    else:
+        with detached():
+            scope._open()
+    return scope
 
 
 class ServedScopes:
@@ -28,30 +47,27 @@ class ServedScopes:
         nested: whether the scopes lie within the one that is current where they are opened.
     """
 
-    __slots__ = ("_nested", "_on", "_registry", "_what")
+    __slots__ = ("_nested", "_registry", "_switch")
 
     def __init__(self, what: str, *, registry: Registry | None, nested: bool) -> None:
-        self._what = what
         self._registry = registry
         self._nested = nested
-        self._on = True
+        self._switch = Switch(
+            f"giving {what} a scope each failed: from here on they are not measured. "
+            "Nothing that is served is affected, and figures of scopes that were finished are "
+            "kept. Correct what the error is about, or report it if it is none of yours"
+        )
 
     def open(self, name: str) -> measure | NoScope:
         """Open a scope, and leave it to the caller to make it current and to close it."""
-        if not self._on:
+        if not self._switch.on:
             return NO_SCOPE
         with OWN:
             try:
-                scope = measure(name, registry=self._registry)
-                if self._nested:
-                    scope._open()
-                else:
-                    with detached():
-                        scope._open()
+                return open_scope(name, self._registry, nested=self._nested)
             except Exception:  # noqa: BLE001 - no failure of ours may reach the program
                 self.give_up()
                 return NO_SCOPE
-            return scope
 
     def scope(self, name: str) -> ServedScope:
         """Open a scope for a `with` block."""
@@ -67,16 +83,7 @@ class ServedScopes:
 
         Call it while the exception is handled.
         """
-        if not self._on:
-            return
-        self._on = False
-        import logging
-
-        logging.getLogger("allocmeter").exception(  # noqa: LOG004 - see above
-            f"giving {self._what} a scope each failed: from here on they are not measured. "  # noqa: G004
-            "Nothing that is served is affected, and figures of scopes that were finished are "
-            "kept. Correct what the error is about, or report it if it is none of yours"
-        )
+        self._switch.give_up()
 
 
 class ServedScope:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from allocmeter.integrations._switch import Switch
 from allocmeter.integrations._task_names import name_of
 from allocmeter.scopes import measure
 
@@ -14,43 +15,12 @@ if TYPE_CHECKING:
     from contextvars import Context
     from typing import Any
 
-
-class Switch:
-    """Whether tasks get scopes."""
-
-    __slots__ = ("_warned", "on")
-
-    def __init__(self) -> None:
-        self.on = False
-        self._warned = False
-
-    def turn_on(self) -> None:
-        """Give tasks scopes."""
-        self.on = True
-
-    def turn_off(self) -> None:
-        """Leave tasks alone."""
-        self.on = False
-
-    def give_up(self) -> None:
-        """After a failure of ours, leave tasks alone and say so, once per process.
-
-        Call it while the exception is handled.
-        """
-        self.on = False
-        if self._warned:
-            return
-        self._warned = True
-        import logging
-
-        logging.getLogger("allocmeter").exception(  # noqa: LOG004 - see above
-            "giving a task a scope of its own failed: from here on, tasks share the scope of the "
-            "code that starts them. The tasks are not affected, and figures of scopes that were "
-            "finished are kept. Please report this error"
-        )
-
-
-switch = Switch()
+switch = Switch(
+    "giving a task a scope of its own failed: from here on, tasks share the scope of the "
+    "code that starts them. The tasks are not affected, and figures of scopes that were "
+    "finished are kept. Please report this error",
+    on=False,
+)
 
 # The contexts, by id, that a scope was entered in for a task which has not ended. What enters a
 # scope holds its context, so an id that is listed is that of a context that exists.

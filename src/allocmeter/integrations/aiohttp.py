@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
 from allocmeter.integrations._aiohttp_requests import Requests
+from allocmeter.integrations._disconnections import is_disconnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -40,7 +41,8 @@ def allocation_middleware(
     a websocket, but before a complete response that it returned is sent.
 
     A request fails when its handler raises or answers with a status of 500 or above, and counts as
-    cancelled when the handler is cancelled. An `HTTPException` below 500 is an answer.
+    cancelled when the handler is cancelled, or gives up because the client has gone. An
+    `HTTPException` below 500 is an answer.
 
     A request is never affected. After a failure of ours nothing is measured any more, which is
     logged once (logger `allocmeter`).
@@ -80,7 +82,7 @@ def allocation_middleware(
                 response = await handler(request)
             except BaseException as error:
                 scope._suspend()
-                scope._close(None if _is_answer(error) else error)
+                scope._close(_reason(error, request))
                 raise
             scope._suspend()
             scope._close(_SERVER_ERROR if _status(response) >= _LEAST_ERROR else None)
@@ -89,15 +91,25 @@ def allocation_middleware(
         return measure_request
 
 
+# What a scope is closed with where no exception says how it went.
 _SERVER_ERROR = RuntimeError()
+_CANCELLED = GeneratorExit()
 _LEAST_ERROR = 500
 
 
-def _is_answer(error: BaseException) -> bool:
+def _reason(error: BaseException, request: Request) -> BaseException | None:
+    """Return what to close the scope with when the handler raised."""
     with OWN:
         from aiohttp.web import HTTPException
 
-        return isinstance(error, HTTPException) and _status(error) < _LEAST_ERROR
+        if isinstance(error, HTTPException):
+            return error if _status(error) >= _LEAST_ERROR else None
+        return _CANCELLED if is_disconnection(error) and _is_gone(request) else error
+
+
+def _is_gone(request: Request) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
 
 
 def _status(response: Any) -> int:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
 from allocmeter.integrations._asgi_conversation import MARK, Conversation
-from allocmeter.integrations._asgi_excluded import excluding
 from allocmeter.integrations._asgi_http import HttpConversation
 from allocmeter.integrations._asgi_lifespan import LifespanConversation
 from allocmeter.integrations._asgi_measuring import Measuring
+from allocmeter.integrations._asgi_starlette import below
 from allocmeter.integrations._asgi_websocket import WebsocketConversation
+from allocmeter.integrations._excluded_paths import excluding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,7 +64,8 @@ class AllocationMiddleware:
             they stand when its response starts. Every client can read it.
         registry: where scopes are aggregated; by default the registry of the process.
         websocket_messages: whether each message that a websocket receives gets a scope, `WS
-            /path (message)`, within that of the connection, until the application asks for more.
+            /path (message)`, within that of the connection, until the application asks for more. It
+            is that of the task that received the message, where one does so for others.
 
     Raises:
         ValueError: `max_names` is less than 1.
@@ -82,7 +84,7 @@ class AllocationMiddleware:
     ) -> None:
         with OWN:
             self.app = app
-            self._is_excluded = excluding(exclude)
+            self._is_excluded = excluding(exclude, _path_of)
             self._measuring = Measuring(
                 app,
                 name=name,
@@ -111,8 +113,8 @@ class AllocationMiddleware:
     ) -> tuple[Conversation, Receive, Send] | None:
         with OWN:
             try:
-                kind = _KINDS.get(scope["type"])
-                if kind is None or not self._measuring.on or MARK in scope:
+                kind = _KINDS.get(scope.get("type"))
+                if kind is None or not self._measuring.switch.on or MARK in scope:
                     return None
                 if self._is_excluded is not None and self._is_excluded(scope):
                     return None
@@ -123,3 +125,10 @@ class AllocationMiddleware:
                 self._measuring.give_up()
                 return None
             return begun
+
+
+def _path_of(scope: Scope) -> str | None:
+    path: str | None = scope.get("path")
+    if path is None:  # the lifespan has none
+        return None
+    return below(path, scope.get("root_path", "")) or "/"
