@@ -1,0 +1,7 @@
+"""What the servers load: the application, and around it what the environment names."""
+
+import os
+
+from application import MEASURED_BY, measured
+
+app = measured(os.environ.get(MEASURED_BY, "nothing"))
