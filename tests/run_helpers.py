@@ -11,7 +11,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from tracing import traced
+
 PROGRAMS = Path(__file__).parent / "programs"
+# For tests that start so many processes that coverage would make them take minutes.
+UNTRACED = {"is_traced": False}
 
 
 class Ended(NamedTuple):
@@ -22,11 +26,19 @@ class Ended(NamedTuple):
     stderr: str
 
 
-def start(command, **options):
-    """Start a command with pipes for its output, in text mode."""
+def start(command, *, is_traced=True, env=None, **options):
+    """Start a command with pipes for its output, in text mode.
+
+    Args:
+        command: the command line.
+        is_traced: whether coverage is to measure it, if it measures this process.
+        env: its environment, by default that of this process.
+        options: keyword arguments of `Popen`.
+    """
     options = {"stdin": subprocess.DEVNULL, "text": True, **options}
     return subprocess.Popen(
         [str(word) for word in command],
+        env=traced(env) if is_traced else env,
         stdout=options.pop("stdout", subprocess.PIPE),
         stderr=options.pop("stderr", subprocess.PIPE),
         **options,

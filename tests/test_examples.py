@@ -111,7 +111,7 @@ def test_an_example_runs_without_arguments_or_complaints(example):
 
 def test_an_example_is_quick(example):
     # Processor time: what else the machine does is no fault of the example.
-    assert run(example).cpu_seconds < 15
+    assert run(example).cpu_seconds < 5
 
 
 def test_an_example_leaves_no_files_behind(example):
@@ -297,3 +297,10 @@ def test_every_coroutine_has_a_row_and_contains_the_tasks_that_it_starts():
     allocated = {name: found[2] for name, found in tasks.items()}
     assert allocated["index"] + allocated["check"] <= allocated["fetch"] <= allocated["crawl"]
     assert tasks["fetch"][3] < tasks["crawl"][3] < allocated["fetch"]
+
+
+def test_the_live_page_is_for_this_computer_and_names_the_leak():
+    assert lines_of("live_page", "/memory/: 200 text/html")
+    assert lines_of("live_page", "from another computer: 403")
+    assert lines_of("live_page", "leaks  GET /search")
+    assert not any("GET /memory" in line for line in lines_of("live_page"))

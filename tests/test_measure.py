@@ -115,6 +115,56 @@ def test_methods_refuse_objects_of_other_types(cls, method):
     assert output_of(code) == "refused\n" * 5
 
 
+# A name that is found out while the scope is open, as the route of a request ---------------------
+
+
+def test_a_scope_is_counted_by_the_name_it_has_in_the_end():
+    registry = Registry()
+    with registry.measure("GET") as m:
+        m._rename("GET /articles/{number}")
+        assert m.name == "GET /articles/{number}"
+        kept = block(5_000)
+    (row,) = registry.report().rows
+    assert (row.name, row.count) == ("GET /articles/{number}", 1)
+    assert row.retained_bytes >= len(kept)
+
+
+def test_a_scope_that_loses_its_name_is_in_no_row():
+    registry = Registry()
+    with registry.measure("GET") as m:
+        m._rename(None)
+    assert m.name is None
+    assert registry.report().rows == ()
+
+
+def test_a_scope_may_get_its_name_before_it_is_entered():
+    registry = Registry()
+    m = registry.measure("GET")
+    m._rename("other")
+    with m:
+        pass
+    assert [row.name for row in registry.report().rows] == ["other"]
+
+
+def test_a_closed_scope_keeps_its_name():
+    registry = Registry()
+    with registry.measure("GET") as m:
+        pass
+    with pytest.raises(RuntimeError, match="this scope is closed, and counted by its name"):
+        m._rename("other")
+    assert m.name == "GET"
+    assert [row.name for row in registry.report().rows] == ["GET"]
+
+
+@pytest.mark.parametrize("name", [b"GET", 5, ["GET"]])
+def test_a_name_is_text_or_none(name):
+    registry = Registry()
+    with registry.measure("GET") as m, pytest.raises(TypeError, match="name must be a str or None"):
+        m._rename(name)
+    assert m.name == "GET"
+    assert [row.name for row in registry.report().rows] == ["GET"]
+
+
 # Subclasses -------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from run_helpers import allocmeter, compare, finish, measured, names, start
+from run_helpers import UNTRACED, allocmeter, compare, finish, measured, names, start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
@@ -157,9 +157,9 @@ BODIES = {
 def test_multiprocessing_works_and_forked_workers_report(tmp_path, method, body):
     script = tmp_path / "script.py"
     script.write_text(WORKERS.format(body=BODIES[body]))
-    ended, _ = compare(tmp_path, script, method)
+    ended, _ = compare(tmp_path, script, method, **UNTRACED)
     assert ended.status == 0, ended.stderr
-    ended = measured("-q", "-o", tmp_path / "r.json", script, method)
+    ended = measured("-q", "-o", tmp_path / "r.json", script, method, **UNTRACED)
     found = reports(tmp_path)
     assert "" in found
     found = [report for name, report in found.items() if name and "comparison" not in name]
@@ -177,7 +177,7 @@ def test_workers_of_a_module_are_started_with_that_module(tmp_path):
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "tool.py").write_text(WORKERS.format(body=BODIES["a pool that is closed"]))
-    ended, _ = compare(tmp_path, "-m", "package.tool", "spawn", cwd=tmp_path)
+    ended, _ = compare(tmp_path, "-m", "package.tool", "spawn", cwd=tmp_path, **UNTRACED)
     assert ended.status == 0, ended.stderr
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from run_helpers import PROGRAMS, Ended, compare, environment, measured, names, run
+from run_helpers import PROGRAMS, UNTRACED, Ended, compare, environment, measured, names, run
 
 DUMP = PROGRAMS / "dump.py"
 
@@ -84,7 +84,7 @@ def test_options_of_the_interpreter_are_kept(place, options, form):
     interpreter = options.split()
     if options in ("-P", "-I") and form[0] == "-m":
         pytest.skip("modules of the current directory are not found, with us or without")
-    compare(place, *form, cwd=place, interpreter=interpreter)
+    compare(place, *form, cwd=place, interpreter=interpreter, **UNTRACED)
 
 
 def test_variables_of_the_environment_are_kept(place):
@@ -133,6 +133,16 @@ def test_a_module_beside_the_command_does_not_run_because_of_us(tmp_path):
     for form in (["elsewhere/script.py"], ["elsewhere/../elsewhere/script.py"]):
         ended, _ = compare(tmp_path, *form, cwd=tmp_path, interpreter=["-P"])
         assert ended == Ended(0, "fine\n", "")
+
+
+def test_multiprocessing_that_was_imported_before_the_program_finds_it_as_well(tmp_path):
+    # As tools do that start with the interpreter. Workers that are spawned send objects whose
+    # classes are in `__mp_main__`.
+    (tmp_path / "sitecustomize.py").write_text("import multiprocessing")
+    code = "import sys; print(sys.modules['__mp_main__'] is sys.modules['__main__'])"
+    changed = environment(PYTHONPATH=str(tmp_path))
+    ended, _ = compare(tmp_path, "-c", code, env=changed)
+    assert ended.stdout == "True\n"
 
 
 def test_a_package_that_fails_to_import_shows_its_own_frames_only(tmp_path):

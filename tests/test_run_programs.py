@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from run_helpers import PROGRAMS, allocmeter, compare, measured, names, run
+from run_helpers import PROGRAMS, UNTRACED, allocmeter, compare, measured, names, run
 
 EXAMPLES = sorted((PROGRAMS.parents[1] / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("text", ['{"a": [1, 2.5, null], "b": "ü"}', "{not json", ""])
 def test_json_tool_reads_standard_input(tmp_path, text):
-    _, report = compare(tmp_path, "-m", "json.tool", "--indent", "2", text_in=text)
+    _, report = compare(tmp_path, "-m", "json.tool", "--indent", "2", text_in=text, **UNTRACED)
     assert report["program"] == "-m json.tool"
     assert report["process"]["bytes_allocated"] > 0
     assert report["process"]["native_bytes_allocated"] is not None
@@ -51,7 +51,9 @@ def test_compileall_writes_the_same_files(tmp_path, jobs):
 
     program = ["-m", "compileall", "-j", jobs, "--invalidation-mode", "checked-hash", "stdlib"]
     # Two workers print in whatever order.
-    ended, _ = compare(tmp_path, *program, cwd=tmp_path, prepare=prepare, neutral=sorted)
+    ended, _ = compare(
+        tmp_path, *program, cwd=tmp_path, prepare=prepare, neutral=sorted, **UNTRACED
+    )
     assert ended.status == 1
     assert contents(tmp_path / "stdlib") == seen[1]
     assert sum(name.endswith(".pyc") for name in seen[1]) > 50
@@ -64,8 +66,8 @@ def test_pytest_runs_a_suite(tmp_path):
     (suite / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider -v\n")
     file = tmp_path / "report.json"
     command = ["-m", "pytest", "--junitxml", "junit.xml"]
-    plain = run([sys.executable, *command], cwd=suite)
-    watched = run(allocmeter("-q", "-o", file, *command), cwd=suite)
+    plain = run([sys.executable, *command], cwd=suite, **UNTRACED)
+    watched = run(allocmeter("-q", "-o", file, *command), cwd=suite, **UNTRACED)
 
     def neutral(text):
         text = re.sub(r"in [\d.]+s|(time|timestamp)=\S+|pytest-\d+", "", text)
@@ -90,17 +92,17 @@ def test_the_interpreter_runs_its_own_tools(tmp_path):
         ["-m", "venv", "--help"],
     ):
         if "timeit" in program:
-            assert "x" in measured("-q", "-o", tmp_path / "r.json", *program).stderr
+            assert "x" in measured("-q", "-o", tmp_path / "r.json", *program, **UNTRACED).stderr
             continue
-        compare(tmp_path, *program, cwd=tmp_path, text_in="next\ncontinue\nquit\n")
+        compare(tmp_path, *program, cwd=tmp_path, text_in="next\ncontinue\nquit\n", **UNTRACED)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_end_as_without_us(tmp_path, example):
-    plain = run([sys.executable, example], cwd=tmp_path)
+    plain = run([sys.executable, example], cwd=tmp_path, **UNTRACED)
     file = tmp_path / "report.json"
-    watched = run(allocmeter("-q", "-o", file, example), cwd=tmp_path)
+    watched = run(allocmeter("-q", "-o", file, example), cwd=tmp_path, **UNTRACED)
     assert (watched.status, watched.stderr) == (plain.status, plain.stderr)
     # What they print are figures of their own, and reports that hold more under `run`.
     assert bool(watched.stdout) == bool(plain.stdout)

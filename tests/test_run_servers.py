@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from run_helpers import PROGRAMS, allocmeter, environment, finish, names, start, stop
+from run_helpers import PROGRAMS, UNTRACED, allocmeter, environment, finish, names, start, stop
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("uvicorn")
@@ -64,7 +64,7 @@ def serve(command, path, number, workers):
     path.unlink(missing_ok=True)
     # gunicorn leaves files in the user's directory.
     home = environment(HOME=str(path.parent))
-    with start(command, cwd=PROGRAMS, start_new_session=True, env=home) as process:
+    with start(command, cwd=PROGRAMS, start_new_session=True, env=home, **UNTRACED) as process:
         try:
             seen = set()
             while len(seen) < workers:  # or the signal may come before the last one can take it

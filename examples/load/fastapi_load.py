@@ -1,4 +1,4 @@
-"""Send `fastapi_service.py` 200 requests for each of its endpoints, eight at a time.
+"""Send `fastapi_service.py` 100 requests for each of its endpoints, eight at a time.
 
 python examples/load/fastapi_load.py PORT
 """
@@ -11,7 +11,7 @@ import sys
 import httpx
 
 CLIENTS = 8
-REQUESTS = 200
+REQUESTS = 100
 
 
 async def client(port: int, first: int) -> None:

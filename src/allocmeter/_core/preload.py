@@ -13,9 +13,9 @@ from allocmeter.errors import BackendUnavailableError
 STEM = "liballocmeter_preload"
 VARIABLE = "LD_PRELOAD"
 
-_READY, _SEEN = 1, 2  # as in _native/malloc.h
+_ABSENT, _READY, _SEEN = 0, 1, 2  # as in _native/malloc.h
 _REASONS = {
-    0: "the program was not started with the preload library; start it with `allocmeter run`",
+    _ABSENT: "the program was not started with the preload library; start it with `allocmeter run`",
     _READY: "the hooks are not installed yet; the first scope or install() does that",
     _SEEN: "",
     3: "calls of malloc do not reach the preload library: the interpreter is linked with another "
@@ -45,6 +45,20 @@ def find() -> str:
             "allocmeter in a directory without them"
         )
     return path
+
+
+def preloading(library: str, others: str | None) -> str:
+    """Return the value of `LD_PRELOAD` that has `library` before the `others` it has now, if any.
+
+    The library comes first: it has to see the calls before another allocator that is preloaded
+    takes them, and passes them on to that one.
+    """
+    return f"{library}:{others}" if others else library
+
+
+def is_in_process() -> bool:
+    """Whether the preload library, of whatever version, is in this process."""
+    return bool(types.native().am_native() != _ABSENT)
 
 
 def why_not_seen() -> str:

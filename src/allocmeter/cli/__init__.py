@@ -9,7 +9,6 @@ is imported to parse any command line.
 from __future__ import annotations
 
 import argparse
-import os
 import pkgutil
 import sys
 from importlib import import_module
@@ -56,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = cast("Command", args.command)
     try:
         status = command.run(args)
-        sys.stdout.flush()
+        from allocmeter.cli._output import flush
+
+        flush()
     except AllocmeterError as error:
         print(f"allocmeter: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -64,10 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("allocmeter: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough, as in `allocmeter ... | head`. What is still
-        # buffered must not be tried again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
+        return EXIT_ERROR  # whoever read our output has enough, as in `allocmeter ... | head`
     return status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,15 @@ if TYPE_CHECKING:
     from allocmeter.reports import Report
 
 
+STDIN = "-"
+
+
 class InputError(AllocmeterError):
     """A file that the user named cannot be read."""
 
 
 def load_report(source: str) -> Report:
-    """Return the report in a file.
+    """Return the report in a file, or from standard input if its name is `-`.
 
     Raises:
         InputError: the file cannot be read.
@@ -26,9 +30,9 @@ def load_report(source: str) -> Report:
     from allocmeter.renderers.printable import printable
     from allocmeter.reports import Report
 
-    shown = printable(source, 1000)
+    shown = "standard input" if source == STDIN else printable(source, 1000)
     try:
-        text = Path(source).read_bytes()
+        text = _read_stdin() if source == STDIN else Path(source).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {shown}: {error.strerror}") from error
     except ValueError as error:  # a null byte in the name
@@ -37,3 +41,9 @@ def load_report(source: str) -> Report:
         return Report.from_json(text)
     except ReportFormatError as error:
         raise ReportFormatError(f"{shown}: {error}") from error
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise InputError("cannot read standard input: it is closed")
+    return sys.stdin.buffer.read()

@@ -1,21 +1,61 @@
-"""Writing results to files that users name."""
+"""Writing results to standard output, and to files that users name."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allocmeter.errors import AllocmeterError
+from allocmeter.renderers.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 class OutputError(AllocmeterError):
-    """A file that the user named cannot be written."""
+    """Standard output, or a file that the user named, cannot be written."""
+
+
+def show(text: str) -> None:
+    """Print text; what standard output cannot show gets a mark of the same width in its place.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: whoever read it has enough.
+    """
+    if sys.stdout is None:
+        raise OutputError("cannot write standard output: it is closed")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    with _as_output_error():
+        print(text.encode(encoding, "replace").decode(encoding))
+
+
+def flush() -> None:
+    """Write what has been printed so far.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: whoever read it has enough.
+    """
+    if sys.stdout is not None:
+        with _as_output_error():
+            sys.stdout.flush()
+
+
+@contextmanager
+def _as_output_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # What is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OutputError(f"cannot write standard output: {error.strerror}") from error
 
 
 @contextmanager
@@ -30,6 +70,9 @@ def replacing(target: str) -> Iterator[Callable[[str], None]]:
     Raises:
         OutputError: on entry or by the function, if the file cannot be written.
     """
+    if not target:
+        raise OutputError("cannot write a file without a name")
+    shown = printable(target, 1000)
     path = Path(os.path.realpath(target))
     # The name says nothing of the target's, which may be as long as the file system allows; the
     # process id alone comes again in every container.
@@ -42,16 +85,16 @@ def replacing(target: str) -> Iterator[Callable[[str], None]]:
                 draft.chmod(stat.S_IMODE(path.stat().st_mode))
             draft.replace(path)
         except OSError as error:
-            raise OutputError(f"cannot write {target}: {error.strerror}") from error
+            raise OutputError(f"cannot write {shown}: {error.strerror}") from error
 
     try:
         if path.exists() and not path.is_file():
-            raise OutputError(f"cannot write {target}: it exists and is not a regular file")
+            raise OutputError(f"cannot write {shown}: it exists and is not a regular file")
         if path.exists() and not os.access(path, os.W_OK):
-            raise OutputError(f"cannot write {target}: the file that is there is read-only")
+            raise OutputError(f"cannot write {shown}: the file that is there is read-only")
         draft.open("x").close()
     except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror}") from error
+        raise OutputError(f"cannot write {shown}: {error.strerror}") from error
     try:
         yield save
     finally:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from allocmeter.cli._arguments import positive
+
 if TYPE_CHECKING:
     from allocmeter.cli import Subparsers
     from allocmeter.limits import Limit
@@ -51,7 +53,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         epilog=_EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("baseline", metavar="BASELINE", help="the report of the earlier time")
+    parser.add_argument(
+        "baseline", metavar="BASELINE", help="the report of the earlier time; - for standard input"
+    )
     parser.add_argument("current", metavar="CURRENT", help="the report of now")
     parser.add_argument(
         "--fail-on",
@@ -68,7 +72,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--top",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="show at most N changed names in the table; limits are checked for all",
     )
@@ -84,19 +88,14 @@ def _limits(text: str) -> tuple[Limit, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _positive(text: str) -> int:
-    # int() reads "1_0" and digits of other scripts too, and refuses thousands of digits.
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise argparse.ArgumentTypeError(f"{text[:60]!r} is not a whole number from 1")
-    return int(text)
-
-
 def run(args: argparse.Namespace) -> int:
     """Print how the reports differ and return whether a limit was exceeded."""
-    from allocmeter.cli._input import load_report
+    from allocmeter.cli._input import STDIN, InputError, load_report
     from allocmeter.regressions import violations
     from allocmeter.report_comparison import compare_reports
 
+    if args.baseline == args.current == STDIN:
+        raise InputError("both reports cannot come from standard input; name a file for one")
     comparison = compare_reports(load_report(args.baseline), load_report(args.current))
     if args.format == "json":
         found = violations(comparison, args.fail_on)
@@ -112,26 +111,26 @@ def run(args: argparse.Namespace) -> int:
 def _print_text(comparison: ReportComparison, top: int | None) -> None:
     from shutil import get_terminal_size
 
+    from allocmeter.cli._output import flush, show
     from allocmeter.renderers.comparison import DEFAULT_WIDTH, render
 
-    width = get_terminal_size().columns if sys.stdout.isatty() else DEFAULT_WIDTH
-    _show(render(comparison, max_rows=top, width=width))
-    sys.stdout.flush()
-
-
-def _show(text: str) -> None:
-    # A terminal that cannot show a character gets a mark in its place.
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding))
+    width = (
+        get_terminal_size().columns
+        if sys.stdout is not None and sys.stdout.isatty()
+        else DEFAULT_WIDTH
+    )
+    show(render(comparison, max_rows=top, width=width))
+    flush()
 
 
 def _print_outcome(limits: tuple[Limit, ...], found: tuple[Violation, ...]) -> None:
+    from allocmeter.cli._output import show
     from allocmeter.renderers.comparison import render_violations
 
     if found:
-        _show(f"\n{render_violations(found)}")
+        show(f"\n{render_violations(found)}")
     elif limits:
-        print(f"\nwithin the limits: {', '.join(map(str, limits))}")
+        show(f"\nwithin the limits: {', '.join(map(str, limits))}")
 
 
 def _print_json(
@@ -140,12 +139,14 @@ def _print_json(
     import json
     from dataclasses import asdict
 
+    from allocmeter.cli._output import show
+
     document = {
         **comparison.to_dict(),
         "limits": [str(limit) for limit in limits],
         "violations": [{**asdict(item), "limit": str(item.limit)} for item in found],
     }
-    print(json.dumps(document, indent=2, allow_nan=False))
+    show(json.dumps(document, indent=2, allow_nan=False))
     if found:
         from allocmeter.renderers.comparison import render_violations
 

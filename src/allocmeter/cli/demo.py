@@ -7,9 +7,9 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from allocmeter.cli._arguments import whole_number
 
+if TYPE_CHECKING:
     from allocmeter.cli import Subparsers
 
 EXIT_FAILED = 1
@@ -33,28 +33,28 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument("--json", metavar="FILE", help="save the report as JSON")
     parser.add_argument(
         "--requests",
-        type=_whole_number(1, 1_000_000),
+        type=whole_number(1, 1_000_000),
         default=3_000,
         metavar="N",
         help="how many requests to send (default: %(default)s)",
     )
     parser.add_argument(
         "--concurrency",
-        type=_whole_number(1, 500),
+        type=whole_number(1, 500),
         default=32,
         metavar="N",
         help="how many requests are under way at a time (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=_whole_number(0, 2**32 - 1),
+        type=whole_number(0, 2**32 - 1),
         default=1,
         metavar="N",
         help="chooses the files and the order of the requests (default: %(default)s)",
     )
     parser.add_argument(
         "--seconds",
-        type=_whole_number(1, 3_600),
+        type=whole_number(1, 3_600),
         default=18,
         metavar="N",
         help="send no more requests after this time (default: %(default)s)",
@@ -63,29 +63,17 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     return parser
 
 
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if not lowest <= number <= highest:
-            raise argparse.ArgumentTypeError(f"{number} is not between {lowest:,} and {highest:,}")
-        return number
-
-    return convert
-
-
 def run(args: argparse.Namespace) -> int:
     """Run the demo, print what it found, and return the exit status."""
     import asyncio
     import gc
 
-    from allocmeter.cli._output import replacing
+    from allocmeter.cli._output import replacing, show
     from allocmeter.demo.conclusion import conclude
     from allocmeter.demo.progress import Progress
     from allocmeter.demo.runner import DemoFailedError, DemoOptions, run_demo
     from allocmeter.registry import report
+    from allocmeter.renderers.printable import printable
 
     options = DemoOptions(args.requests, args.concurrency, args.seed, args.seconds)
     with ExitStack() as stack:
@@ -100,8 +88,8 @@ def run(args: argparse.Namespace) -> int:
         # returns both.
         gc.collect()
         measured = report()
-        print(conclude(measured, outcome))
+        show(conclude(measured, outcome))
         if save is not None:
             save(measured.to_json(indent=2) + "\n")
-            print(f"\nThe report is saved in {args.json}.")
+            show(f"\nThe report is saved in {printable(str(args.json), 1000)}.")
     return 0

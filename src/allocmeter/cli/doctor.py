@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from allocmeter.cli import Subparsers
 
 EXIT_FAILED = 1
+_STDERR = 2
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -62,8 +63,10 @@ def _capabilities(text: str) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the diagnosis and return the exit status."""
+    from allocmeter.cli._output import show
     from allocmeter.doctor.diagnosis import diagnose
 
+    _occupy_standard_files()
     try:
         diagnosis = diagnose(args.require)
     except MemoryError:
@@ -76,9 +79,21 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        print(json.dumps(diagnosis.to_dict(), indent=2))
+        show(json.dumps(diagnosis.to_dict(), indent=2))
     else:
         from allocmeter.doctor.text import render
 
-        print(render(diagnosis))
+        show(render(diagnosis))
     return EXIT_FAILED if diagnosis.problems else 0
+
+
+def _occupy_standard_files() -> None:
+    """Put the null device in the place of standard files that are closed.
+
+    A file of uvloop's would take that place otherwise, and libuv ends a process for that.
+    """
+    import os
+
+    while (file := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(file)

@@ -6,12 +6,11 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from allocmeter.errors import AllocmeterError, ReportFormatError
+from allocmeter.cli._arguments import whole_number
+from allocmeter.errors import AllocmeterError
 from allocmeter.report_order import SORT_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from allocmeter.cli import Subparsers
     from allocmeter.reports import Report
 
@@ -42,7 +41,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--top",
-        type=_positive,
+        type=whole_number(1),
         metavar="N",
         help="show N rows in text and HTML, and sum up the others (default: all)",
     )
@@ -51,53 +50,30 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--width",
-        type=_positive,
+        type=whole_number(1),
         metavar="N",
         help="columns of the text (default: those of the terminal)",
     )
     return parser
 
 
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
-
-
 def run(args: argparse.Namespace) -> int:
     """Show the report and return the exit status."""
     from contextlib import ExitStack
 
-    from allocmeter.cli._output import replacing
+    from allocmeter.cli._input import load_report
+    from allocmeter.cli._output import replacing, show
 
     format_ = args.format or _format_of(args.output)
     _refuse_unused(args, format_)
     with ExitStack() as stack:
-        save: Callable[[str], None] = _print
-        if args.output is not None:
-            save = stack.enter_context(replacing(args.output))
-        save(_rendered(_load(args.file), format_, args) + "\n")
+        save = stack.enter_context(replacing(args.output)) if args.output is not None else None
+        text = _rendered(load_report(args.file), format_, args)
+        if save is None:
+            show(text)
+        else:
+            save(text + "\n")
     return 0
-
-
-def _load(file: str) -> Report:
-    from allocmeter.cli._input import InputError, load_report
-    from allocmeter.reports import Report
-
-    if file != "-":
-        return load_report(file)
-    if sys.stdin is None:
-        raise InputError("cannot read standard input: it is closed")
-    try:
-        return Report.from_json(sys.stdin.buffer.read())
-    except OSError as error:
-        raise InputError(f"cannot read standard input: {error.strerror}") from error
-    except ReportFormatError as error:
-        raise ReportFormatError(f"standard input: {error}") from error
 
 
 def _format_of(output: str | None) -> str:
@@ -124,14 +100,8 @@ def _rendered(report: Report, format_: str, args: argparse.Namespace) -> str:
     from allocmeter.renderers import text
 
     width = args.width
-    if width is None and args.output is None and sys.stdout.isatty():
+    if width is None and args.output is None and sys.stdout is not None and sys.stdout.isatty():
         import shutil
 
         width = shutil.get_terminal_size().columns
     return text.render(report, max_rows=args.top, width=width, sort=sort)
-
-
-def _print(text: str) -> None:
-    # A terminal that cannot show a character gets a mark of the same width in its place.
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from allocmeter.cli._arguments import positive
 from allocmeter.report_order import SORT_KEYS
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--top",
-        type=_rows,
+        type=positive,
         default=20,
         metavar="N",
         help="print so many rows of the table (default: %(default)s)",
@@ -93,12 +94,6 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="sample live memory every 50 ms and save that with the report",
     )
     return parser
-
-
-def _rows(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ def check_native() -> Check:
         return Check("native", "missing", str(error))
     unseen = backend_info().domains["native"]
     asked_for = named_libraries()
-    if unseen and (asked_for or is_in_process()):
+    if unseen and (asked_for or preload.is_in_process()):
         return Check("native", "failed", *_why_without_effect(unseen, asked_for))
     if unseen:
         return _check_in_child()
@@ -56,13 +56,6 @@ def named_libraries() -> list[str]:
     return [path for path in _entries() if os.path.basename(path).startswith(preload.STEM)]  # noqa: PTH119
 
 
-def is_in_process() -> bool:
-    """Whether some version of the preload library is loaded."""
-    import ctypes
-
-    return hasattr(ctypes.CDLL(None), "am_preload_version")
-
-
 def _entries() -> list[str]:
     """Return what LD_PRELOAD names, or named when the process was started."""
     values = [os.environ.get(preload.VARIABLE, "")]
@@ -78,7 +71,7 @@ def _entries() -> list[str]:
 
 
 def _why_without_effect(unseen: str, asked_for: list[str]) -> tuple[str, str]:
-    if is_in_process():
+    if preload.is_in_process():
         return unseen, _before_ours() or _another_library(asked_for)
     reason = f"LD_PRELOAD names {asked_for[0]}, and it did not take effect: "
     if not os.path.isfile(asked_for[0]):  # noqa: PTH113
@@ -135,16 +128,12 @@ def _ask_child(library: str) -> dict[str, Any]:
     import json
     import subprocess
 
-    previous = os.environ.get(preload.VARIABLE)
-    environment = {
-        **os.environ,
-        preload.VARIABLE: f"{library}:{previous}" if previous else library,
-    }
+    named = preload.preloading(library, os.environ.get(preload.VARIABLE))
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         child = subprocess.run(  # noqa: S603
             [sys.executable, *flags, "-c", _CHILD, json.dumps(sys.path)],
-            env=environment,
+            env={**os.environ, preload.VARIABLE: named},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

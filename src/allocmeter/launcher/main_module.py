@@ -41,6 +41,8 @@ def enter(program: Program) -> tuple[CodeType, dict[str, Any]]:
     if sys.version_info < (3, 14):  # from then on made when it is asked for
         namespace["__annotations__"] = {}
     sys.modules["__main__"] = main
+    if "__mp_main__" in sys.modules:  # multiprocessing's name for it, given when that is imported
+        sys.modules["__mp_main__"] = main
     if program.kind == "module":
         _set_first_path(_current_directory())
         return _enter_module(program.target, namespace), namespace

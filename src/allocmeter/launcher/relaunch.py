@@ -7,9 +7,9 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from allocmeter._core import preload
 from allocmeter.launcher.errors import LaunchError
 
-PRELOAD = "LD_PRELOAD"
 # `<process id>`, or `<process id>:<value>` where LD_PRELOAD had a value. Execution keeps the
 # process id; that tells this process from one that merely inherited the variable.
 _MARKER = "_ALLOCMETER_RELAUNCHED"
@@ -24,17 +24,16 @@ def was_relaunched() -> bool:
     if process != str(os.getpid()):
         return False
     if separator:
-        os.environ[PRELOAD] = previous
+        os.environ[preload.VARIABLE] = previous
     else:
-        os.environ.pop(PRELOAD, None)
+        os.environ.pop(preload.VARIABLE, None)
     return True
 
 
 def relaunch(library: str) -> NoReturn:
     """Execute the command line of this process again, with `library` preloaded.
 
-    The library comes first: it has to see the calls before another allocator that is preloaded
-    takes them, and passes them on to that one. Options of the interpreter are kept.
+    Options of the interpreter are kept.
 
     Raises:
         LaunchError: this is not a process of the `allocmeter` command, or cannot be executed.
@@ -44,9 +43,9 @@ def relaunch(library: str) -> NoReturn:
             "native memory is seen in a process that starts as `allocmeter run` or "
             "`python -m allocmeter run`, and this one did not; start one, or give --no-native"
         )
-    previous = os.environ.get(PRELOAD)
+    previous = os.environ.get(preload.VARIABLE)
     environment = dict(os.environ)
-    environment[PRELOAD] = f"{library}:{previous}" if previous else library
+    environment[preload.VARIABLE] = preload.preloading(library, previous)
     environment[_MARKER] = str(os.getpid()) + ("" if previous is None else f":{previous}")
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, or not there
