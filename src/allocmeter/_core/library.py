@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -131,6 +131,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_init": (c_int, []),
         "am_scope_class": (py_object, []),
         "am_anchor_class": (py_object, []),
+        "am_exchange_class": (py_object, []),
         "am_registry_class": (py_object, []),
         "am_own_guard_object": (py_object, []),
         "am_own_context_object": (py_object, []),

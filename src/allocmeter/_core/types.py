@@ -43,8 +43,9 @@ class _Unavailable:
 
 
 if _loaded is None:
-    NativeScope = NativeAnchor = NativeRegistry = _Unavailable
+    NativeScope = NativeAnchor = NativeExchange = NativeRegistry = _Unavailable
 else:
     NativeScope = _loaded.am_scope_class()
     NativeAnchor = _loaded.am_anchor_class()
+    NativeExchange = _loaded.am_exchange_class()
     NativeRegistry = _loaded.am_registry_class()

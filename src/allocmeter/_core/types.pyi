@@ -1,7 +1,7 @@
 # What the native types look like from Python; made in `_native/scope.h` and its neighbours.
 
 import ctypes
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,6 +48,39 @@ class NativeAnchor:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+class NativeExchange:
+    _status: int
+    _ending: bool
+    _trailers: bool
+    _disconnected: bool
+    _abandoned: bool
+    _plain: bool
+    @property
+    def _scope(self) -> NativeScope: ...
+    @property
+    def _asgi_scope(self) -> MutableMapping[str, Any]: ...
+    @property
+    def _method(self) -> str: ...
+    @property
+    def _path(self) -> str: ...
+    @property
+    def _root_path(self) -> str: ...
+    def _begin(
+        self,
+        scope: NativeScope,
+        asgi_scope: MutableMapping[str, Any],
+        method: str,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        notable: frozenset[str],
+        plain: bool,
+        known: tuple[dict[int, dict[str, str]], *tuple[str, ...]] | None,
+        /,
+    ) -> None: ...
+    def leave(self, error: BaseException | None, /) -> None: ...
+    def receive(self) -> Coroutine[Any, Any, Any]: ...
+    def send(self, message: Any, /) -> Coroutine[Any, Any, None]: ...
 
 class NativeRegistry:
     def __init__(self, max_names: int = 1000) -> None: ...

@@ -34,86 +34,72 @@ static inline void marks_raise(am_node *node, int64_t bytes, int64_t blocks) {
     }
 }
 
-/* No room: the next free settles, and learns the true room then. */
-static inline void forget_room(void) { am_active.room_bytes = am_active.room_blocks = -1; }
-
-static void settle_active(void) {
-    am_counts *pending = &am_active.pending;
-    int64_t room_bytes = INT64_MAX, room_blocks = INT64_MAX;
-    counts_add(&am_nodes[am_active.node].self, pending);
-    for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent) {
+static void settle_pending(uint32_t index, am_pending *pending) {
+    am_pending_raise(pending);
+    const am_counts change = {
+        .live_bytes = pending->allocated_bytes - pending->freed_bytes,
+        .live_blocks = pending->allocated_blocks - pending->freed_blocks,
+        .freed_bytes = pending->freed_bytes,
+        .freed_blocks = pending->freed_blocks,
+        .reallocations = pending->reallocations,
+    };
+    counts_add(&am_nodes[index].self, &change);
+    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
-        total_add(node, pending);
-        marks_raise(node, node->total.live_bytes, node->total.live_blocks);
-        for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
-            int64_t bytes = mark->peak_bytes - node->total.live_bytes;
-            int64_t blocks = mark->peak_blocks - node->total.live_blocks;
-            if (bytes < room_bytes) room_bytes = bytes;
-            if (blocks < room_blocks) room_blocks = blocks;
-        }
+        marks_raise(node, node->total.live_bytes + pending->high_bytes,
+                    node->total.live_blocks + pending->high_blocks);
+        total_add(node, &change);
     }
     memset(pending, 0, sizeof *pending);
+}
+
+static void settle_active(void) {
+    settle_pending(am_active.node, &am_active.pending);
     if (am_active.native_changed) {
         for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent)
             counts_add(&am_nodes[i].native, &am_active.native);
         memset(&am_active.native, 0, sizeof am_active.native);
         am_active.native_changed = 0;
     }
-    am_active.room_bytes = room_bytes;
-    am_active.room_blocks = room_blocks;
 }
 
 void am_settle(void) {
     settle_active();
-    if (AM_UNLIKELY(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE))
-        merge_foreign();
+    settle_pending(AM_OWN, &am_active.own);
+    if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
 }
 
 static void activate(uint32_t index) {
-    am_settle();
+    settle_active();
+    if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
     am_active.node = index;
-    forget_room();
+}
+
+uint64_t am_own_allocations(void) {
+    const am_counts *settled = &am_nodes[AM_OWN].self;
+    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
 }
 
 void am_deactivate(uint32_t index) {
     if (am_active.node == index) activate(AM_NONE);
 }
 
-/* Our own work comes in short bursts between two events of the same scope, and its node shares no
- * ancestor with any scope: it need not make the scope inactive, nor settle it. */
-static inline void charge_own(int64_t size) {
-    am_node *own = &am_nodes[AM_OWN];
-    own->self.live_bytes += size;
-    own->self.live_blocks += 1;
-    own->total.live_bytes += size;
-    own->total.live_blocks += 1;
-    marks_raise(own, own->total.live_bytes, own->total.live_blocks);
-}
-
-static inline void credit_own(int64_t size) {
-    const am_counts change = freed(size);
-    counts_add(&am_nodes[AM_OWN].self, &change);
-    counts_add(&am_nodes[AM_OWN].total, &change);
-}
-
 void am_charge_other(uint32_t index, int64_t size) {
-    if (index == AM_OWN) {
-        charge_own(size);
-        return;
-    }
     activate(index);
-    am_active.pending.live_bytes = size;
-    am_active.pending.live_blocks = 1;
+    am_active.pending.allocated_bytes = size;
+    am_active.pending.allocated_blocks = 1;
+}
+
+/* Whether a decrease of an ancestor now could hide that the pending change has raised it. */
+static inline int pending_is_high(void) {
+    am_pending_raise(&am_active.pending);
+    return am_active.pending.high_bytes > 0 || am_active.pending.high_blocks > 0;
 }
 
 void am_credit_other(uint32_t index, int64_t size) {
-    if (index == AM_OWN) {
-        credit_own(size);
-        return;
-    }
     const am_counts change = freed(size);
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
-    if (am_must_settle()) am_settle();
+    if (pending_is_high() || am_foreign_waits()) am_settle();
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         total_add(&am_nodes[i], &change);
@@ -229,13 +215,10 @@ static am_counts take_counts(am_atomic_counts *from) {
 
 static void merge_one(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
-    /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
-    if (am_nodes[index].depth == AM_FREE_DEPTH) {
-        atomic_store_explicit(&foreign->queued, 0, memory_order_release);
-        return;
-    }
     /* Open the queue to this node again before taking: an event in between queues it anew. */
     atomic_store_explicit(&foreign->queued, 0, memory_order_release);
+    /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
+    if (am_nodes[index].depth == AM_FREE_DEPTH) return;
     int64_t high_bytes = atomic_take(&foreign->high_bytes);
     int64_t high_blocks = atomic_take(&foreign->high_blocks);
     am_counts change = take_counts(&foreign->domains[0]);
@@ -259,7 +242,6 @@ static void merge_foreign(void) {
         merge_one(index);
         index = next;
     }
-    forget_room();
 }
 
 void am_foreign_repair(void) {
@@ -276,7 +258,6 @@ void am_mark_set(am_mark *mark) {
     am_settle();
     mark->peak_bytes = am_nodes[mark->node].total.live_bytes;
     mark->peak_blocks = am_nodes[mark->node].total.live_blocks;
-    forget_room();
 }
 
 void am_mark_add(am_mark *mark) {

@@ -1,10 +1,10 @@
 /* Charging blocks to nodes, and settling what was charged.
  *
- * A node's highest live value can only stand right before a decrease. So an allocation only adds
- * to the pending change of the one *active* node, and touches no ancestor. The change is settled
- * (added to the node and its ancestors, their marks raised) when another node becomes active, when
- * a free comes while the change exceeds the room that all their marks leave, and before reading.
- * Figures are exact at every settlement, and every high-water mark is exact always.
+ * Events only add to the pending change of the one *active* node, and touch no ancestor. While no
+ * other node changes, all its ancestors rise and fall together with it: so one high-water mark of
+ * the pending change stands for those of all of them, and it can only be reached right before a
+ * decrease. The change is settled (added to the node and its ancestors, their marks raised) when
+ * another node changes, and before reading. Figures and marks are exact at every settlement.
  *
  * Everything but the am_foreign_* functions needs the interpreter lock. The hot functions are
  * inline; none allocates, locks or calls Python. */
@@ -13,10 +13,19 @@
 
 #include "node.h"
 
+/* What happened to the active node since the last settlement. Unlike am_counts it is made for being
+ * added to: an allocation changes two of these, a free two others. */
 typedef struct {
-    am_counts pending;
-    int64_t room_bytes, room_blocks; /* how far `pending` may rise without raising a mark */
+    int64_t allocated_bytes, allocated_blocks;
+    int64_t freed_bytes, freed_blocks;
+    int64_t high_bytes, high_blocks; /* highest that is alive of it before the latest free; >= 0 */
+    int64_t reallocations;
+} am_pending;
+
+typedef struct {
+    am_pending pending;
     uint32_t node;
+    am_pending own; /* of our own node, always: it shares no ancestor with any other */
     uint32_t native_changed;     /* `native` below holds anything */
     am_counts native;            /* the part of `pending` that is of the native domain */
     uint32_t other_interpreters; /* set once a thread of another interpreter was seen */
@@ -28,6 +37,10 @@ extern am_active_t am_active;
 /* Brings every node up to date, foreign events included. */
 AM_COLD void am_settle(void);
 
+/* How many blocks we have ever allocated for ourselves. Where own work leaves no trace here, the hooks
+ * may not have seen it. */
+uint64_t am_own_allocations(void);
+
 /* Makes sure that `index` is not the active node. */
 void am_deactivate(uint32_t index);
 
@@ -36,33 +49,47 @@ AM_COLD void am_credit_other(uint32_t index, int64_t size);
 
 /* A block of `size` bytes came to life in `index`. */
 static inline void am_charge(uint32_t index, int64_t size) {
+    am_pending *pending = &am_active.pending;
     if (AM_UNLIKELY(index != am_active.node)) {
-        am_charge_other(index, size);
-        return;
+        if (index != AM_OWN) {
+            am_charge_other(index, size);
+            return;
+        }
+        pending = &am_active.own;
     }
-    am_active.pending.live_bytes += size;
-    am_active.pending.live_blocks += 1;
+    pending->allocated_bytes += size;
+    pending->allocated_blocks += 1;
 }
 
-/* Whether a decrease now could come after a new peak: of the pending change, or together with what
- * other threads have reported meanwhile. */
-static inline int am_must_settle(void) {
-    return am_active.pending.live_bytes > am_active.room_bytes ||
-           am_active.pending.live_blocks > am_active.room_blocks ||
-           atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE;
+/* Before a decrease: what is pending may never be as high again. */
+static inline void am_pending_raise(am_pending *pending) {
+    int64_t bytes = pending->allocated_bytes - pending->freed_bytes;
+    int64_t blocks = pending->allocated_blocks - pending->freed_blocks;
+    if (bytes > pending->high_bytes) pending->high_bytes = bytes;
+    if (blocks > pending->high_blocks) pending->high_blocks = blocks;
+}
+
+/* Whether threads without the interpreter lock have reported anything. */
+static inline int am_foreign_waits(void) {
+    return atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE;
+}
+
+static inline void am_pending_credit(am_pending *pending, int64_t size) {
+    am_pending_raise(pending);
+    pending->freed_bytes += size;
+    pending->freed_blocks += 1;
 }
 
 /* A block of `index` was freed, by whomever. */
 static inline void am_credit(uint32_t index, int64_t size) {
     if (AM_UNLIKELY(index != am_active.node)) {
-        am_credit_other(index, size);
+        if (index == AM_OWN) am_pending_credit(&am_active.own, size);
+        else am_credit_other(index, size);
         return;
     }
-    if (AM_UNLIKELY(am_must_settle())) am_settle();
-    am_active.pending.live_bytes -= size;
-    am_active.pending.live_blocks -= 1;
-    am_active.pending.freed_bytes += size;
-    am_active.pending.freed_blocks += 1;
+    /* The highest value of theirs counts together with what is alive of ours at that moment. */
+    if (AM_UNLIKELY(am_foreign_waits())) am_settle();
+    am_pending_credit(&am_active.pending, size);
 }
 
 /* `index` reallocated a block; the two halves of it were credited and charged already. */

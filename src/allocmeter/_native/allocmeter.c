@@ -4,6 +4,7 @@
 
 #include "collector.h"
 #include "construction.h"
+#include "exchange.h"
 #include "fork.h"
 #include "ledger.h"
 #include "malloc.h"
@@ -30,7 +31,7 @@ int am_init(void) {
         return -1;
     }
     if (am_context_init() < 0 || am_ownership_init() < 0 || am_registry_init() < 0 ||
-        am_scope_init() < 0 || am_anchor_init() < 0)
+        am_scope_init() < 0 || am_anchor_init() < 0 || am_exchange_init() < 0)
         return -1;
     done = 1;
     return 0;
@@ -38,6 +39,7 @@ int am_init(void) {
 
 PyObject *am_scope_class(void) { return Py_NewRef(&am_scope_type); }
 PyObject *am_anchor_class(void) { return Py_NewRef(&am_anchor_type); }
+PyObject *am_exchange_class(void) { return Py_NewRef(&am_exchange_type); }
 PyObject *am_registry_class(void) { return Py_NewRef(&am_registry_type); }
 PyObject *am_own_guard_object(void) { return am_own_guard(); }
 PyObject *am_own_context_object(void) { return am_own_anchor(); }
@@ -75,8 +77,7 @@ int am_track(int on) {
     uint32_t before = atomic_load_explicit(&am_tracking, memory_order_relaxed);
     if (before == (on != 0)) return (int)before;
     atomic_store_explicit(&am_tracking, on != 0, memory_order_relaxed);
-    if (on) atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
-    else atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_listen(on ? 1 : -1);
     return (int)before;
 }
 

@@ -21,7 +21,7 @@
 #include "aggregate.h"
 #include "platform.h"
 
-#define AM_ABI_VERSION 3
+#define AM_ABI_VERSION 4
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -75,6 +75,7 @@ AM_API int am_init(void);
 /* The types that `measure`, `detached` and `Registry` are derived from; new references. */
 AM_API PyObject *am_scope_class(void);
 AM_API PyObject *am_anchor_class(void);
+AM_API PyObject *am_exchange_class(void);
 AM_API PyObject *am_registry_class(void);
 
 /* The object behind `with OWN:`; and an anchor that charges a whole context to the library. */

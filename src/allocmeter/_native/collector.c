@@ -11,7 +11,7 @@ static const int never;
 const int *am_collecting = &never;
 
 static struct {
-    const am_thread_t *thread; /* which thread collects; NULL: the callback was not called yet */
+    const am_thread_t *thread; /* which thread collects, or did so last */
     uint32_t node;             /* what was current there when the collection began */
     int flag_at_start;
 } collection;
@@ -26,12 +26,9 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
     if (PyUnicode_READ_CHAR(args[0], 2) == 'a') {
         int exclusive;
         collection.flag_at_start = *flag();
-        collection.thread = NULL;
         collection.node = am_located(1, &exclusive);
         am_recorded(collection.node, exclusive);
         collection.thread = &am_thread;
-    } else {
-        collection.thread = NULL;
     }
     Py_RETURN_NONE;
 }
@@ -51,7 +48,9 @@ int am_collector_verify(void) {
 void am_collector_ignore(void) { am_collecting = &never; }
 
 uint32_t am_collector_node(uint32_t node) {
-    if (collection.thread == NULL) return AM_GC;
-    /* A finalizer may open a scope of its own. */
+    if (node == AM_OWN) return node;
+    /* A finalizer may open a scope of its own. And where a callback of somebody else releases the
+     * lock, other threads work on: before ours is called, the thread is that of the collection
+     * before, which is wrong at most about what a callback allocates. */
     return collection.thread == &am_thread && collection.node == node ? AM_GC : node;
 }

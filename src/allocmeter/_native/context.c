@@ -1,9 +1,11 @@
 #include "context.h"
 
+#include "crossing.h"
 #include "scope.h"
 #include "standin.h"
 
 AM_THREAD_LOCAL am_thread_t am_thread = {.state = AM_NO_STATE};
+uint32_t am_left_elsewhere;
 _Atomic uint32_t am_listeners;
 _Atomic uint32_t am_tracking;
 
@@ -39,7 +41,7 @@ static am_holder *effective(am_holder *holder, const PyObject *context) {
 }
 
 static int is_holder(PyObject *value) {
-    return PyObject_TypeCheck(value, &am_scope_type) ||
+    return PyObject_TypeCheck(value, &am_scope_type) || Py_IS_TYPE(value, &am_crossing_type) ||
            PyObject_TypeCheck(value, &am_anchor_type) || Py_IS_TYPE(value, &am_standin_type);
 }
 
@@ -84,17 +86,19 @@ static int is_elsewhere(const PyThreadState *state, int locked) {
 }
 
 /* For when the thread gives up the lock as well: it can look nothing up then. */
-static void remember(uint32_t node) {
-    am_thread.node = node;
-    am_thread.generation = am_nodes[node].generation;
+static void remember(uint32_t node, const PyThreadState *state) {
+    am_thread_t *thread = &am_thread;
+    *(thread->own_depth ? &thread->node_outside : &thread->node) = node;
+    thread->generation = am_nodes[node].generation;
+    thread->state = state;
+    thread->state_id = state->id;
+    thread->context_version = state->context_ver;
+    thread->left_elsewhere = am_left_elsewhere;
 }
 
 uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
-    if (thread->muted) {
-        thread->witnessed++;
-        return AM_NONE;
-    }
+    if (thread->state == AM_MUTED) return AM_NONE;
     *exclusive = am_is_attached(state);
     if (thread->own_depth) {
         thread->witnessed++;
@@ -110,10 +114,7 @@ uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
         return pinned ? thread->node : AM_ROOT;
     }
     const am_holder *holder = effective(variable_value(), state->context);
-    remember(holder == NULL ? AM_ROOT : holder->node);
-    thread->state = state;
-    thread->state_id = state->id;
-    thread->context_version = state->context_ver;
+    remember(holder == NULL ? AM_ROOT : holder->node, state);
     return thread->node;
 }
 
@@ -124,7 +125,7 @@ static int variable_set(PyObject *value) {
     am_thread.state = AM_NO_STATE;
     if (token != NULL) {
         Py_DECREF(token);
-        remember(value == Py_None ? AM_ROOT : ((am_holder *)value)->node);
+        remember(value == Py_None ? AM_ROOT : ((am_holder *)value)->node, PyThreadState_Get());
         return 0;
     }
     if (variable_value() != (value == Py_None ? NULL : (am_holder *)value)) return -1;
@@ -145,19 +146,24 @@ int am_context_enter(am_holder *holder, am_holder *inside) {
     return 0;
 }
 
+static void leave_elsewhere(am_holder *holder) {
+    holder->left_elsewhere = 1;
+    am_left_elsewhere++;
+}
+
 /* Makes current what was so before the holder. If this is another context than it was entered in,
  * one that inherited it by copy, it is still the value there. */
 static void step_back(am_holder *holder) {
     am_holder *back = effective(holder->previous, this_context());
     int failed = variable_set(back == NULL ? Py_None : (PyObject *)back) < 0;
     if (failed) PyErr_Clear(); /* no memory: it stays the value here, and is passed over */
-    if (failed || holder->context != this_context()) holder->left_elsewhere = 1;
+    if (failed || holder->context != this_context()) leave_elsewhere(holder);
     else Py_CLEAR(holder->previous);
 }
 
 void am_context_leave(am_holder *holder) {
     if (variable_value() == holder) step_back(holder);
-    else holder->left_elsewhere = 1;
+    else leave_elsewhere(holder);
 }
 
 am_holder *am_context_pause(am_holder *holder) {

@@ -28,21 +28,37 @@ typedef struct am_holder {
 } am_holder;
 
 typedef struct {
-    const PyThreadState *state; /* whose answer is remembered; AM_NO_STATE: nobody's */
+    const PyThreadState *state; /* whose answer is remembered, or one of the below */
     uint64_t state_id, context_version;
     uint32_t node, generation;
-    uint32_t muted;     /* inside the allocator below ours: its own calls are not counted again */
+    uint32_t node_outside; /* what `node` will be at the end of the own section */
+    uint32_t left_elsewhere; /* am_left_elsewhere when the answer was found */
     uint32_t own_depth; /* inside an own section: what is allocated is ours */
-    uint64_t witnessed; /* hook calls in either state: evidence that the hooks are in place */
+    uint64_t witnessed; /* calls of hooks in own sections where nothing was remembered */
 } am_thread_t;
 
 #define AM_NO_STATE ((const PyThreadState *)1)
+#define AM_MUTED ((const PyThreadState *)2)
 
 extern AM_THREAD_LOCAL am_thread_t am_thread;
+
+/* How often a holder was left in another context than it was entered in: what a thread remembers of
+ * the other one may be wrong since then. */
+extern uint32_t am_left_elsewhere;
 
 /* Objects that can make a node current, plus own sections, plus process tracking: while it is zero,
  * no allocation can belong to anybody. Changed under the interpreter lock, read without. */
 extern _Atomic uint32_t am_listeners;
+
+static inline int am_is_idle(void) {
+    return atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0;
+}
+
+/* Under the lock nobody else changes it: no need for an atomic addition. */
+static inline void am_listen(int change) {
+    uint32_t listeners = atomic_load_explicit(&am_listeners, memory_order_relaxed);
+    atomic_store_explicit(&am_listeners, listeners + (uint32_t)change, memory_order_relaxed);
+}
 
 /* Whether code outside every scope is recorded. */
 extern _Atomic uint32_t am_tracking;
@@ -65,49 +81,70 @@ int am_is_attached(const PyThreadState *state);
  * is pinned, for the caller to unpin: am_foreign_unpin(). */
 AM_COLD uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive);
 
+#define AM_UNKNOWN UINT32_MAX
+
+/* The current node as this thread remembers it, AM_UNKNOWN if it has to be resolved. */
+AM_HOT uint32_t am_remembered(const PyThreadState *state) {
+    const am_thread_t *thread = &am_thread;
+    if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
+                    state->context_ver != thread->context_version))
+        return AM_UNKNOWN;
+    return thread->node;
+}
+
 /* The current node; *exclusive tells whether the plain counters may be used. */
 static inline uint32_t am_located(int locked, int *exclusive) {
     const PyThreadState *state = am_thread_state();
-    const am_thread_t *thread = &am_thread;
+    uint32_t node = am_remembered(state);
     *exclusive = 1;
-    if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
-                    state->context_ver != thread->context_version))
-        return am_resolve(state, locked, exclusive);
-    return thread->node;
+    return AM_LIKELY(node != AM_UNKNOWN) ? node : am_resolve(state, locked, exclusive);
+}
+
+static inline int am_records_root(void) {
+    return atomic_load_explicit(&am_tracking, memory_order_relaxed) != 0;
 }
 
 /* The node to charge, AM_NONE if nothing is to be recorded. */
 static inline uint32_t am_current(int locked, int *exclusive) {
     uint32_t node = am_located(locked, exclusive);
-    if (node == AM_ROOT && !atomic_load_explicit(&am_tracking, memory_order_relaxed))
-        return AM_NONE;
+    if (node == AM_ROOT && !am_records_root()) return AM_NONE;
     if (AM_UNLIKELY(*am_collecting) && *exclusive && node != AM_NONE)
         return am_collector_node(node);
     return node;
 }
 
+/* Inside the allocator below ours, whose own calls are not counted again. Returns what was
+ * remembered, for the end. */
 static inline const PyThreadState *am_mute(void) {
     const PyThreadState *state = am_thread.state;
-    am_thread.state = AM_NO_STATE;
-    am_thread.muted++;
+    am_thread.state = AM_MUTED;
     return state;
 }
 
-static inline void am_unmute(const PyThreadState *state) {
-    am_thread.muted--;
-    am_thread.state = state;
-}
+static inline void am_unmute(const PyThreadState *state) { am_thread.state = state; }
 
 /* Own sections nest; they must not span anything that can switch to another task. Lock held. */
 static inline void am_own_begin(void) {
-    am_thread.own_depth++;
-    am_thread.state = AM_NO_STATE;
-    atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_thread_t *thread = &am_thread;
+    if (thread->own_depth++ == 0) thread->node_outside = thread->node;
+    thread->node = AM_OWN;
+    am_listen(1);
 }
 
 static inline void am_own_end(void) {
-    am_thread.own_depth--;
-    atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_thread_t *thread = &am_thread;
+    if (--thread->own_depth == 0) {
+        thread->node = thread->node_outside;
+        if (AM_UNLIKELY(thread->left_elsewhere != am_left_elsewhere)) thread->state = AM_NO_STATE;
+    }
+    am_listen(-1);
+}
+
+/* Has the hooks leave a trace of their next call in this own section, whatever becomes of the block:
+ * it is there if the number has grown. */
+static inline uint64_t am_own_watch(void) {
+    am_thread.state = AM_NO_STATE;
+    return am_thread.witnessed;
 }
 
 /* What is current in this context, borrowed; NULL: the root. Inside an own section. */

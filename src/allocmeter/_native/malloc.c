@@ -156,11 +156,10 @@ void am_native_disconnect(void) {
     if (am_native_connected) connect_to(NULL);
 }
 
-/* A call that a hook of ours sees leaves a trace on this thread. */
 static int reached(void) {
     void *(*volatile allocate)(size_t) = malloc; /* or the compiler would leave the pair out */
-    uint64_t before = am_thread.witnessed;
     am_own_begin();
+    uint64_t before = am_own_watch();
     free(allocate(1));
     am_own_end();
     return am_thread.witnessed != before;

@@ -9,6 +9,9 @@
 #define AM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define AM_COLD __attribute__((cold, noinline))
+/* For the few steps that every allocation takes: a call costs as much as they do. */
+#define AM_HOT static inline __attribute__((always_inline))
+#define AM_SELDOM __attribute__((noinline))
 
 /* The initial-exec model reads a thread's state without a call. The dynamic model would allocate
  * on a thread's first access, inside the very allocator we stand in. Only glibc grants a library

@@ -20,14 +20,17 @@ _Atomic unsigned am_hooks_gaps;
 int am_hooks_wanted;
 void (*am_hooks_on_loss)(void);
 
-static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
+AM_HOT void record(const void *block, size_t size, uint32_t node, int exclusive) {
     am_record(block, node, AM_PYTHON_DOMAIN, (int64_t)size, exclusive);
 }
+
+/* Each function that follows first does what nearly every call needs, or says that this is not such
+ * a call to the second half of it, which knows every case. */
 
 /* The obj and mem domains may pass a call on to raw, where it must not be counted again. Where
  * nothing is to be recorded that domain comes to the same answer by itself, unless this thread is
  * not attached: raw could not tell then whose work it is. */
-static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw) {
+static AM_SELDOM void *allocate_anyhow(const PyMemAllocatorEx *below, size_t size, int raw) {
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
     if (node == AM_NONE && AM_LIKELY(exclusive)) return below->malloc(below->ctx, size);
@@ -37,6 +40,22 @@ static inline void *allocate(const PyMemAllocatorEx *below, size_t size, int raw
     if (AM_LIKELY(block != NULL && node != AM_NONE)) record(block, size, node, exclusive);
     am_recorded(node, exclusive);
     return block;
+}
+
+static AM_SELDOM void *allocate_listening(const PyMemAllocatorEx *below, size_t size, int raw) {
+    uint32_t node = am_remembered(am_thread_state());
+    if (AM_UNLIKELY(node == AM_UNKNOWN || *am_collecting)) return allocate_anyhow(below, size, raw);
+    if (node == AM_ROOT && !am_records_root()) return below->malloc(below->ctx, size);
+    const PyThreadState *state = am_mute();
+    void *block = below->malloc(below->ctx, size);
+    am_unmute(state);
+    if (AM_LIKELY(block != NULL)) record(block, size, node, 1);
+    return block;
+}
+
+AM_HOT void *allocate(const PyMemAllocatorEx *below, size_t size, int raw) {
+    if (am_is_idle()) return below->malloc(below->ctx, size);
+    return allocate_listening(below, size, raw);
 }
 
 static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each,
@@ -77,7 +96,7 @@ static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_
     return moved;
 }
 
-static inline void release(const PyMemAllocatorEx *below, void *block, int raw) {
+static AM_SELDOM void release_anyhow(const PyMemAllocatorEx *below, void *block, int raw) {
     am_owner owner = am_ledger_take(block);
     if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));
     if (AM_LIKELY(!am_native_connected)) {
@@ -88,6 +107,14 @@ static inline void release(const PyMemAllocatorEx *below, void *block, int raw) 
     const PyThreadState *state = am_mute();
     below->free(below->ctx, block);
     am_unmute(state);
+}
+
+AM_HOT void release(const PyMemAllocatorEx *below, void *block, int raw) {
+    am_entry *entry = am_ledger_find(block);
+    uint32_t code = entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_relaxed);
+    int done = code == 0 || (!raw && am_record_free(entry, code));
+    if (AM_LIKELY(done && !am_native_connected)) below->free(below->ctx, block);
+    else release_anyhow(below, block, raw);
 }
 
 #define BELOW(domain) (&atomic_load_explicit(&layer, memory_order_acquire)->domain)
@@ -127,10 +154,9 @@ static int on_top(void) {
     return raw.malloc == raw_malloc && mem.malloc == mem_malloc && obj.malloc == obj_malloc;
 }
 
-/* A call that a hook of ours sees leaves a trace on this thread. */
 static int reachable(void) {
-    uint64_t before = am_thread.witnessed;
     am_own_begin();
+    uint64_t before = am_own_watch();
     PyMem_RawFree(PyMem_RawMalloc(1));
     PyMem_Free(PyMem_Malloc(1));
     PyObject_Free(PyObject_Malloc(1));
@@ -162,6 +188,10 @@ int am_hooks_install(void) {
     int position = am_hooks_position();
     if (position == AM_ON_TOP || position == AM_WRAPPED) return 0;
     if (position == AM_REMOVED) am_hooks_lose();
+    if (on_top()) { /* around themselves they would never end */
+        am_hooks_wanted = 1;
+        return 1;
+    }
     const layer_t *below = layer_found();
     if (below == NULL) return -1;
     atomic_store_explicit(&layer, below, memory_order_release);

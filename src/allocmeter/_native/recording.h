@@ -10,13 +10,13 @@
 
 enum { AM_PYTHON_DOMAIN = 0, AM_NATIVE_DOMAIN = 1 };
 
-static inline void am_record_charge(uint32_t node, int native, int64_t size, int exclusive) {
+AM_HOT void am_record_charge(uint32_t node, int native, int64_t size, int exclusive) {
     if (AM_UNLIKELY(!exclusive)) am_foreign_charge(node, size, native);
     else if (native) am_charge_native(node, size);
     else am_charge(node, size);
 }
 
-static inline void am_record_credit(am_owner owner, int exclusive) {
+AM_HOT void am_record_credit(am_owner owner, int exclusive) {
     if (AM_UNLIKELY(!exclusive)) am_foreign_credit(owner.node, owner.size, (int)owner.native);
     else if (owner.native) am_credit_native(owner.node, owner.size);
     else am_credit(owner.node, owner.size);
@@ -29,7 +29,7 @@ static inline void am_record_reallocation(uint32_t node, int native, int exclusi
 }
 
 /* A block came to life. */
-static inline void am_record(const void *block, uint32_t node, int native, int64_t size,
+AM_HOT void am_record(const void *block, uint32_t node, int native, int64_t size,
                              int exclusive) {
     int put = am_ledger_put(block, node, native, size);
     if (AM_UNLIKELY(put == AM_OCCUPIED)) {
@@ -48,19 +48,18 @@ static inline void am_record_restore(const void *block, am_owner owner) {
 
 /* Which node a new block belongs to, AM_NONE if nothing is to be recorded. `locked`: the caller is
  * known to hold the lock of its interpreter. */
-static inline uint32_t am_recorded_node(int locked, int *exclusive) {
+AM_HOT uint32_t am_recorded_node(int locked, int *exclusive) {
     *exclusive = 1;
-    if (atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0) return AM_NONE;
-    return am_current(locked, exclusive);
+    return am_is_idle() ? AM_NONE : am_current(locked, exclusive);
 }
 
 /* The block is recorded, or there is none: the node may be recycled again. */
-static inline void am_recorded(uint32_t node, int exclusive) {
+AM_HOT void am_recorded(uint32_t node, int exclusive) {
     if (AM_UNLIKELY(!exclusive)) am_foreign_unpin(node);
 }
 
 /* The same question for a free, which needs no node. */
-static inline int am_free_is_exclusive(int locked) {
+AM_HOT int am_free_is_exclusive(int locked) {
     if (AM_LIKELY(locked && !am_active.other_interpreters)) return 1;
     const PyThreadState *state = am_thread_state();
 #if PY_VERSION_HEX >= 0x030C0000
@@ -68,6 +67,23 @@ static inline int am_free_is_exclusive(int locked) {
     if (state == am_thread.state) return 1;
 #endif
     return am_is_attached(state);
+}
+
+/* What nearly every free of the interpreter's is: of a small block of the python domain, by a thread
+ * that holds the lock, while its owner is active, or of one of ours. Takes it off the books; 0 and
+ * nothing done if anything about it is out of the ordinary. */
+AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
+    const uint32_t owner_and_domain = code >> AM_SIZE_BITS, size = code & AM_SIZE_EXTENDED;
+    am_pending *pending = &am_active.pending;
+    if (AM_UNLIKELY(owner_and_domain != am_active.node << 1)) {
+        if (owner_and_domain != AM_OWN << 1) return 0;
+        pending = &am_active.own;
+    }
+    if (AM_UNLIKELY(size == AM_SIZE_EXTENDED || am_active.other_interpreters || am_foreign_waits()))
+        return 0;
+    atomic_store_explicit(entry, 0, memory_order_relaxed);
+    am_pending_credit(pending, (int64_t)size);
+    return 1;
 }
 
 #endif

@@ -41,9 +41,10 @@ int am_scope_bind(const am_callbacks *callbacks) {
 }
 
 /* Every own section that sets the variable allocates, so hooks in place have seen it. Whether they
- * had not. */
-static int lost_since(uint64_t witnessed) {
-    if (!am_hooks_wanted || am_thread.witnessed != witnessed) return 0;
+ * had not: taking them for lost puts new ones around the old, so it must be certain. */
+static int lost_since(uint64_t allocations) {
+    if (!am_hooks_wanted || am_own_allocations() != allocations) return 0;
+    if (am_hooks_position() != AM_REMOVED) return 0;
     am_hooks_lose();
     return 1;
 }
@@ -64,28 +65,14 @@ static void ring_add(am_scope *self) {
     am_open_scopes++;
 }
 
-static void ring_remove(am_scope *self) {
+void am_scope_forget(am_scope *self) {
     if (latest_open == self) latest_open = self->previous_open == self ? NULL : self->previous_open;
     self->previous_open->next_open = self->next_open;
     self->next_open->previous_open = self->previous_open;
     am_open_scopes--;
 }
 
-void am_scope_forget(am_scope *self) { ring_remove(self); }
-
-int am_scope_open(am_scope *self) {
-    if (self->state != AM_SCOPE_NEW) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        self->state == AM_SCOPE_OPEN
-                            ? "this measure object is open already; one object is one scope, so "
-                              "write measure(...) anew for each scope"
-                            : "this measure object has been used; its figures are final, so write "
-                              "measure(...) anew for each scope");
-        return -1;
-    }
-    if (!am_hooks_wanted && install() < 0) return -1;
-    const am_holder *around = am_context_holder();
-    uint32_t parent = around == NULL ? AM_ROOT : around->node;
+static void open_below(am_scope *self, uint32_t parent) {
     uint32_t node = am_node_open(parent);
     self->measured = node != AM_NONE;
     if (!self->measured) {
@@ -97,7 +84,33 @@ int am_scope_open(am_scope *self) {
     self->fresh = 1;
     self->state = AM_SCOPE_OPEN;
     ring_add(self);
-    atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_listen(1);
+}
+
+/* Whether it can be opened; -1 with an exception set. */
+static int prepare(am_scope *self) {
+    if (self->state != AM_SCOPE_NEW) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        self->state == AM_SCOPE_OPEN
+                            ? "this measure object is open already; one object is one scope, so "
+                              "write measure(...) anew for each scope"
+                            : "this measure object has been used; its figures are final, so write "
+                              "measure(...) anew for each scope");
+        return -1;
+    }
+    return am_hooks_wanted ? 0 : install();
+}
+
+int am_scope_open(am_scope *self) {
+    if (prepare(self) < 0) return -1;
+    const am_holder *around = am_context_holder();
+    open_below(self, around == NULL ? AM_ROOT : around->node);
+    return 0;
+}
+
+int am_scope_open_apart(am_scope *self) {
+    if (prepare(self) < 0) return -1;
+    open_below(self, AM_ROOT);
     return 0;
 }
 
@@ -124,23 +137,25 @@ static void count_by_name(am_scope *self, int outcome) {
     PyErr_Restore(type, value, traceback);
 }
 
-static void finish(am_scope *self) {
+/* Whether the scope is to be counted by its name. */
+static int finish(am_scope *self) {
     self->state = AM_SCOPE_CLOSED;
-    ring_remove(self);
+    am_scope_forget(self);
     uint32_t node = self->holder.node;
-    if (!self->measured) return;
+    if (!self->measured) return 0;
     am_settle();
     self->final = am_snapshot_total(node);
     self->final_self = am_snapshot_self(node);
     self->final_native = am_nodes[node].native;
     self->complete = self->gaps == am_hooks_gaps;
     am_nodes[node].closed_at = am_coarse_time();
+    return self->name != Py_None && self->complete;
 }
 
 int am_scope_close(am_scope *self, PyObject *exception) {
     if (self->state != AM_SCOPE_OPEN) return 0;
-    finish(self);
-    if (self->name == Py_None || !self->complete) return 0;
+    am_scope_abandon(self);
+    if (!finish(self)) return 0;
     count_by_name(self, outcome_of(exception));
     return PyErr_Occurred() == NULL ? 0 : -1;
 }
@@ -150,19 +165,18 @@ int am_scopes_close_all(void) {
     int closed = 0;
     for (am_scope *scope; (scope = latest_open) != NULL; closed++) {
         Py_INCREF(scope);
-        finish(scope);
-        if (scope->name != Py_None && scope->complete) count_by_name(scope, AM_CANCELLED);
+        if (finish(scope)) count_by_name(scope, AM_CANCELLED);
         Py_DECREF(scope);
     }
     return closed;
 }
 
 void am_scope_cancel(am_scope *self) {
-    if (self->state == AM_SCOPE_OPEN) finish(self);
+    if (self->state == AM_SCOPE_OPEN) (void)finish(self);
 }
 
 int am_scope_resume(am_scope *self) {
-    uint64_t before = am_thread.witnessed;
+    uint64_t before = am_own_allocations();
     am_holder *entered = am_standin_for_entering(self);
     if (entered == NULL || am_context_enter(entered, self->inside) < 0) return -1;
     Py_CLEAR(self->inside);
@@ -176,19 +190,21 @@ int am_scope_resume(am_scope *self) {
 }
 
 void am_scope_suspend(am_scope *self) {
-    uint64_t before = am_thread.witnessed;
+    uint64_t before = am_own_allocations();
     am_holder *entered = am_standin_entered(self);
     am_context_leave(entered);
     if (!entered->left_elsewhere) (void)lost_since(before);
 }
 
 void am_scope_pause(am_scope *self) {
-    uint64_t before = am_thread.witnessed;
+    uint64_t before = am_own_allocations();
     am_holder *entered = am_standin_entered(self);
     am_holder *inside = am_context_pause(entered);
     Py_XSETREF(self->inside, inside);
     if (!entered->left_elsewhere) (void)lost_since(before);
 }
+
+void am_scope_abandon(am_scope *self) { Py_CLEAR(self->inside); }
 
 int am_is_scope(PyObject *object) {
     if (PyObject_TypeCheck(object, &am_scope_type)) return 1;

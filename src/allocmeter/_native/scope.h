@@ -72,12 +72,16 @@ int am_scope_bind(const am_callbacks *callbacks);
  * set, and nothing changed; suspending never fails, and closing has closed the scope even if it
  * returns -1: then the exception is that of a signal handler which ran meanwhile. */
 int am_scope_open(am_scope *scope);
+int am_scope_open_apart(am_scope *scope); /* within no other, whatever is current */
 int am_scope_resume(am_scope *scope);
 void am_scope_suspend(am_scope *scope);
 
 /* Suspends it together with the scopes that were opened within it and are current now, as those of
  * a generator's body are; resuming brings them back. */
 void am_scope_pause(am_scope *scope);
+
+/* Forgets what a pause has put aside, as nobody will resume it: each of the two keeps the other. */
+void am_scope_abandon(am_scope *scope);
 int am_scope_close(am_scope *scope, PyObject *exception);
 
 /* Closes every scope as cancelled: see am_close_open_scopes. */

@@ -66,8 +66,7 @@ static PyObject *scope_vectorcall(PyObject *type, PyObject *const *args, size_t 
 
 static void scope_dealloc(PyObject *object) {
     am_scope *self = (am_scope *)object;
-    if (self->state != AM_SCOPE_NEW)
-        atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    if (self->state != AM_SCOPE_NEW) am_listen(-1);
     if (self->state == AM_SCOPE_OPEN) am_scope_forget(self);
     if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
     am_standin_abandon(self);

@@ -3,7 +3,7 @@
 static void standin_dealloc(PyObject *object) {
     am_standin *self = (am_standin *)object;
     am_node_drop(self->holder.node);
-    atomic_fetch_sub_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_listen(-1);
     Py_XDECREF(self->holder.previous);
     Py_TYPE(object)->tp_free(object);
 }
@@ -32,7 +32,7 @@ am_holder *am_standin_for_entering(am_scope *scope) {
     standin->holder.node = scope->holder.node;
     standin->scope = scope;
     am_node_hold(standin->holder.node);
-    atomic_fetch_add_explicit(&am_listeners, 1, memory_order_relaxed);
+    am_listen(1);
     am_standin_abandon(scope);
     scope->standin = standin;
     return &standin->holder;

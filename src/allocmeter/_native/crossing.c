@@ -1,0 +1,237 @@
+#include "crossing.h"
+
+enum { NEW, RUNNING, FINISHED };
+
+typedef struct {
+    am_holder holder; /* first; of the root */
+    am_exchange *exchange;
+    PyObject *message; /* NULL: to receive one */
+    PyObject *inner;   /* what the server's coroutine is iterated by */
+    char state;
+} crossing_t;
+
+PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
+    crossing_t *self = PyObject_GC_New(crossing_t, &am_crossing_type);
+    if (self == NULL) return NULL;
+    self->holder.previous = NULL;
+    self->holder.context = NULL;
+    self->holder.node = AM_ROOT;
+    self->holder.left_elsewhere = 0;
+    self->exchange = (am_exchange *)Py_NewRef(exchange);
+    self->message = Py_XNewRef(message);
+    self->inner = NULL;
+    self->state = NEW;
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+/* What `await` iterates. */
+static PyObject *iterator_of(PyObject *awaitable) {
+    if (PyCoro_CheckExact(awaitable) || PyGen_CheckExact(awaitable)) return Py_NewRef(awaitable);
+    PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
+    if (methods != NULL && methods->am_await != NULL) return methods->am_await(awaitable);
+    return PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression",
+                        Py_TYPE(awaitable)->tp_name);
+}
+
+static int begin(crossing_t *self) {
+    am_own_begin();
+    int failed = am_context_enter(&self->holder, NULL) < 0;
+    am_own_end();
+    if (failed) return -1;
+    self->state = RUNNING;
+    PyObject *awaitable = self->message == NULL
+                              ? PyObject_CallNoArgs(self->exchange->receive)
+                              : PyObject_CallOneArg(self->exchange->send, self->message);
+    if (awaitable == NULL) return -1;
+    self->inner = iterator_of(awaitable);
+    Py_DECREF(awaitable);
+    return self->inner == NULL ? -1 : 0;
+}
+
+/* The server has returned `result`; what is to be said of it. */
+static int returned(crossing_t *self, PyObject *result) {
+    return self->message == NULL ? am_exchange_received(self->exchange, result)
+                                 : am_exchange_sent(self->exchange);
+}
+
+/* After the last step: with the server's result, or NULL and an exception set. The same is the
+ * outcome, unless it has to be replaced by an exception that nobody may catch. */
+static PyObject *finish(crossing_t *self, PyObject *result) {
+    PyObject *type, *value, *traceback;
+    char before = self->state;
+    self->state = FINISHED;
+    PyErr_Fetch(&type, &value, &traceback);
+    am_own_begin();
+    if (before == RUNNING) am_context_leave(&self->holder);
+    if (result != NULL) {
+        if (returned(self, result) < 0) Py_CLEAR(result);
+    } else {
+        int refused = self->message != NULL && PyErr_GivenExceptionMatches(type, PyExc_OSError);
+        if (refused && am_exchange_refused(self->exchange) < 0) PyErr_Clear();
+        PyErr_Restore(type, value, traceback);
+    }
+    Py_CLEAR(self->inner);
+    Py_CLEAR(self->message);
+    Py_CLEAR(self->exchange);
+    am_own_end();
+    return result;
+}
+
+static PySendResult crossing_step(PyObject *object, PyObject *value, PyObject **result) {
+    crossing_t *self = (crossing_t *)object;
+    *result = NULL;
+    if (self->state == FINISHED) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+        return PYGEN_ERROR;
+    }
+    PySendResult step = PYGEN_ERROR;
+    if (self->state == RUNNING || begin(self) == 0) step = PyIter_Send(self->inner, value, result);
+    if (step == PYGEN_NEXT) return step;
+    *result = finish(self, *result);
+    return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+/* The exception is none of the program's making, nor its block. */
+static void raise_stop(PyObject *value) {
+    am_own_begin();
+    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+    if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
+    Py_XDECREF(stop);
+    am_own_end();
+}
+
+/* For whoever steps by hand: a result is raised. */
+static PyObject *stepped(PySendResult step, PyObject *result) {
+    if (step != PYGEN_RETURN) return result;
+    raise_stop(result);
+    Py_DECREF(result);
+    return NULL;
+}
+
+static PyObject *crossing_send(PyObject *self, PyObject *value) {
+    PyObject *result;
+    PySendResult step = crossing_step(self, value, &result);
+    return stepped(step, result);
+}
+
+/* How `await` steps from 3.12 on. The end of an iterator that has no value to return needs no
+ * exception. */
+static PyObject *crossing_next(PyObject *self) {
+    PyObject *result;
+    PySendResult step = crossing_step(self, Py_None, &result);
+    if (step != PYGEN_RETURN || result != Py_None) return stepped(step, result);
+    Py_DECREF(result);
+    return NULL;
+}
+
+/* The result in the StopIteration that is set, which is cleared; NULL: another exception is set. */
+static PyObject *stop_taken(void) {
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return NULL;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *result = Py_NewRef(((PyStopIterationObject *)value)->value);
+    Py_DECREF(type);
+    Py_DECREF(value);
+    Py_XDECREF(traceback);
+    return result;
+}
+
+static void raise_given(PyObject *type, PyObject *value) {
+    if (PyExceptionInstance_Check(type)) PyErr_SetObject((PyObject *)Py_TYPE(type), type);
+    else PyErr_SetObject(type, value == Py_None ? NULL : value);
+}
+
+static PyObject *crossing_throw(PyObject *object, PyObject *args) {
+    crossing_t *self = (crossing_t *)object;
+    PyObject *type, *value = NULL, *traceback = NULL;
+    if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
+    if (self->state != RUNNING) {
+        raise_given(type, value);
+        return self->state == NEW ? finish(self, NULL) : NULL;
+    }
+    PyObject *throw = PyObject_GetAttrString(self->inner, "throw");
+    PyObject *yielded = NULL;
+    if (throw != NULL) {
+        yielded = PyObject_CallObject(throw, args);
+        Py_DECREF(throw);
+    } else if (PyErr_ExceptionMatches(PyExc_AttributeError)) { /* a plain iterator has none */
+        PyErr_Clear();
+        raise_given(type, value);
+    }
+    if (yielded != NULL) return yielded;
+    PyObject *result = finish(self, stop_taken());
+    return result == NULL ? NULL : stepped(PYGEN_RETURN, result);
+}
+
+static PyObject *crossing_close(PyObject *object, PyObject *unused) {
+    crossing_t *self = (crossing_t *)object;
+    (void)unused;
+    if (self->state == RUNNING) {
+        PyObject *close = PyObject_GetAttrString(self->inner, "close");
+        PyObject *closed = close == NULL ? NULL : PyObject_CallNoArgs(close);
+        if (close == NULL) PyErr_Clear();
+        int failed = close != NULL && closed == NULL;
+        Py_XDECREF(close);
+        Py_XDECREF(closed);
+        if (!failed) PyErr_SetNone(PyExc_GeneratorExit);
+        (void)finish(self, NULL);
+        if (failed) return NULL;
+        PyErr_Clear();
+    }
+    self->state = FINISHED;
+    Py_RETURN_NONE;
+}
+
+static PyObject *itself(PyObject *self) { return Py_NewRef(self); }
+
+static PyMethodDef crossing_methods[] = {
+    {"send", crossing_send, METH_O, NULL},
+    {"throw", crossing_throw, METH_VARARGS, NULL},
+    {"close", crossing_close, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyAsyncMethods crossing_as_async = {.am_await = itself, .am_send = crossing_step};
+
+static int crossing_traverse(PyObject *object, visitproc visit, void *arg) {
+    crossing_t *self = (crossing_t *)object;
+    Py_VISIT((PyObject *)self->holder.previous);
+    Py_VISIT((PyObject *)self->exchange);
+    Py_VISIT(self->message);
+    Py_VISIT(self->inner);
+    return 0;
+}
+
+static int crossing_clear(PyObject *object) {
+    crossing_t *self = (crossing_t *)object;
+    self->state = FINISHED;
+    Py_CLEAR(self->holder.previous);
+    Py_CLEAR(self->exchange);
+    Py_CLEAR(self->message);
+    Py_CLEAR(self->inner);
+    return 0;
+}
+
+static void crossing_dealloc(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    (void)crossing_clear(object);
+    PyObject_GC_Del(object);
+}
+
+PyTypeObject am_crossing_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "allocmeter._native.Crossing",
+    .tp_basicsize = sizeof(crossing_t),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = crossing_dealloc,
+    .tp_traverse = crossing_traverse,
+    .tp_clear = crossing_clear,
+    .tp_as_async = &crossing_as_async,
+    .tp_iter = itself,
+    .tp_iternext = crossing_next,
+    .tp_methods = crossing_methods,
+};
+
+int am_crossing_init(void) { return PyType_Ready(&am_crossing_type); }

@@ -1,0 +1,318 @@
+#include "exchange.h"
+
+#include <string.h>
+#include <structmember.h>
+
+#include "crossing.h"
+#include "ownership.h"
+
+/* What the derived class is called by, and what ASGI calls things. */
+static struct {
+    PyObject *sending, *sending_unusual, *sent, *refused, *asked, *received, *received_unusual;
+    PyObject *ended, *failed;
+    PyObject *mark, *route, *path, *root_path, *nothing;
+    PyObject *type, *more_body, *status, *trailers;
+} names;
+
+/* A method of the derived class has raised. What is none of the program's business stays here. */
+static int contained(am_exchange *self) {
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
+    PyObject *type, *value, *traceback;
+    PyObject *type_before, *value_before, *traceback_before;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) PyException_SetTraceback(value, traceback);
+    PyErr_GetExcInfo(&type_before, &value_before, &traceback_before);
+    PyErr_SetExcInfo(type, value, traceback);
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)self, names.failed);
+    if (done == NULL) PyErr_WriteUnraisable((PyObject *)self);
+    Py_XDECREF(done);
+    PyErr_SetExcInfo(type_before, value_before, traceback_before);
+    return 0;
+}
+
+static int told(am_exchange *self, PyObject *method, PyObject *argument) {
+    PyObject *done = argument == NULL
+                         ? PyObject_CallMethodNoArgs((PyObject *)self, method)
+                         : PyObject_CallMethodOneArg((PyObject *)self, method, argument);
+    if (done == NULL) return contained(self);
+    Py_DECREF(done);
+    return 0;
+}
+
+int am_exchange_received(am_exchange *self, PyObject *message) {
+    if (self->scope == NULL) return 0; /* garbage that is being collected */
+    if (!PyDict_Check(message)) return told(self, names.received_unusual, message);
+    PyObject *type = PyDict_GetItemWithError(message, names.type);
+    int notable = type == NULL ? 0 : PySet_Contains(self->notable, type);
+    if (notable < 0 || PyErr_Occurred()) return contained(self);
+    return notable ? told(self, names.received, message) : 0;
+}
+
+/* The name that requests of this method to this route got before; NULL: unknown, or it may depend on
+ * something else that is in the scope. Borrowed. */
+static PyObject *known_name(am_exchange *self) {
+    if (!PyTuple_Check(self->known) || !PyDict_CheckExact(self->asgi_scope)) return NULL;
+    PyObject *by_route = PyTuple_GET_ITEM(self->known, 0);
+    PyObject *route = PyDict_GetItemWithError(self->asgi_scope, names.route);
+    if (route == NULL) return NULL;
+    for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(self->known); i++)
+        if (PyDict_Contains(self->asgi_scope, PyTuple_GET_ITEM(self->known, i)) != 0) return NULL;
+    PyObject *identity = PyLong_FromVoidPtr(route);
+    if (identity == NULL) return NULL;
+    PyObject *by_method = PyDict_GetItemWithError(by_route, identity);
+    Py_DECREF(identity);
+    return by_method == NULL ? NULL : PyDict_GetItemWithError(by_method, self->method);
+}
+
+/* Closes the scope of a request that has succeeded; 0: that is for the derived class to do. */
+static int closed(am_exchange *self) {
+    if (!self->plain || self->status >= 400 || self->scope->state != AM_SCOPE_OPEN) return 0;
+    PyObject *name = known_name(self);
+    if (name == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    /* A scope without a name is to be counted nowhere. */
+    if (self->scope->name != Py_None) Py_XSETREF(self->scope->name, Py_NewRef(name));
+    return am_scope_close(self->scope, NULL) < 0 ? -1 : 1;
+}
+
+int am_exchange_sent(am_exchange *self) {
+    if (!self->ending || self->scope == NULL) return 0;
+    self->ending = 0;
+    int done = closed(self);
+    return done != 0 ? (done < 0 ? -1 : 0) : told(self, names.sent, NULL);
+}
+
+int am_exchange_refused(am_exchange *self) { return told(self, names.refused, NULL); }
+
+static int is_text(PyObject *object, const char *text, size_t length) {
+    return object != NULL && PyUnicode_Check(object) && PyUnicode_IS_COMPACT_ASCII(object) &&
+           (size_t)PyUnicode_GET_LENGTH(object) == length &&
+           memcmp(PyUnicode_DATA(object), text, length) == 0;
+}
+
+#define IS_TEXT(object, text) is_text(object, text, sizeof(text) - 1)
+
+/* Whether it is set and true; -1 with an exception. */
+static int flagged(PyObject *message, PyObject *key) {
+    PyObject *value = PyDict_GetItemWithError(message, key);
+    return value == NULL ? (PyErr_Occurred() ? -1 : 0) : PyObject_IsTrue(value);
+}
+
+static int start_seen(am_exchange *self, PyObject *message) {
+    PyObject *status = PyDict_GetItemWithError(message, names.status);
+    int trailers = flagged(message, names.trailers);
+    if (status == NULL || !PyLong_Check(status) || trailers < 0) return 0;
+    self->status = (int)PyLong_AsLong(status);
+    self->trailers = (char)trailers;
+    return 1;
+}
+
+static int body_seen(am_exchange *self, PyObject *message) {
+    int more = flagged(message, names.more_body);
+    if (more < 0) return 0;
+    self->ending = !(self->trailers || more);
+    return 1;
+}
+
+/* Follows an ordinary message of an HTTP response. 0: it is none, or there is something about it. */
+static int seen(am_exchange *self, PyObject *message) {
+    if (!self->plain || !PyDict_Check(message)) return 0;
+    PyObject *type = PyDict_GetItemWithError(message, names.type);
+    int done = 0;
+    if (IS_TEXT(type, "http.response.body")) done = body_seen(self, message);
+    else if (IS_TEXT(type, "http.response.start")) done = start_seen(self, message);
+    if (PyErr_Occurred()) PyErr_Clear(); /* whoever handles the message will raise it again */
+    return done;
+}
+
+/* What to send, a new reference; NULL with an exception that nobody may catch. */
+static PyObject *sending(am_exchange *self, PyObject *message) {
+    if (seen(self, message)) return Py_NewRef(message);
+    PyObject *method = PyDict_Check(message) ? names.sending : names.sending_unusual;
+    PyObject *changed = PyObject_CallMethodOneArg((PyObject *)self, method, message);
+    if (changed != NULL) return changed;
+    return contained(self) < 0 ? NULL : Py_NewRef(message);
+}
+
+static am_exchange *begun(PyObject *object) {
+    am_exchange *self = (am_exchange *)object;
+    if (self->scope != NULL) return self;
+    PyErr_SetString(PyExc_RuntimeError, "this exchange has not begun");
+    return NULL;
+}
+
+static PyObject *exchange_send(PyObject *object, PyObject *message) {
+    am_exchange *self = begun(object);
+    if (self == NULL) return NULL;
+    am_own_begin();
+    PyObject *changed = sending(self, message);
+    PyObject *crossing = changed == NULL ? NULL : am_crossing_new(self, changed);
+    Py_XDECREF(changed);
+    am_own_end();
+    return crossing;
+}
+
+static PyObject *exchange_receive(PyObject *object, PyObject *unused) {
+    am_exchange *self = begun(object);
+    (void)unused;
+    if (self == NULL) return NULL;
+    am_own_begin();
+    int failed = !self->plain && told(self, names.asked, NULL) < 0;
+    PyObject *crossing = failed ? NULL : am_crossing_new(self, NULL);
+    am_own_end();
+    return crossing;
+}
+
+/* A text in an ASGI scope, a new reference, empty if there is none; NULL with an exception. */
+static PyObject *text_in(PyObject *asgi_scope, PyObject *key) {
+    PyObject *found = NULL;
+    if (!PyDict_CheckExact(asgi_scope))
+        return PyObject_CallMethod(asgi_scope, "get", "OO", key, names.nothing);
+    found = PyDict_GetItemWithError(asgi_scope, key);
+    if (found == NULL) return PyErr_Occurred() ? NULL : Py_NewRef(names.nothing);
+    return Py_NewRef(found);
+}
+
+/* _begin(scope, asgi_scope, method, receive, send, notable, plain, known): opens the scope and makes
+ * it current. `known` is None, or a tuple: names by method by the identity of a route, whoever made
+ * it keeps the routes alive; then the keys of an ASGI scope that make the name depend on more. */
+static PyObject *exchange_begin(PyObject *object, PyObject *const *args, Py_ssize_t count) {
+    am_exchange *self = (am_exchange *)object;
+    if (count != 8 || self->scope != NULL || !PyFrozenSet_Check(args[5])) {
+        PyErr_SetString(PyExc_TypeError, "_begin() takes eight arguments, once");
+        return NULL;
+    }
+    if (!am_is_scope(args[0])) return NULL;
+    Py_XSETREF(self->path, text_in(args[1], names.path));
+    Py_XSETREF(self->root_path, text_in(args[1], names.root_path));
+    if (self->path == NULL || self->root_path == NULL) return NULL;
+    self->scope = (am_scope *)Py_NewRef(args[0]);
+    self->asgi_scope = Py_NewRef(args[1]);
+    self->method = Py_NewRef(args[2]);
+    self->receive = Py_NewRef(args[3]);
+    self->send = Py_NewRef(args[4]);
+    self->notable = Py_NewRef(args[5]);
+    self->plain = args[6] == Py_True;
+    self->known = Py_NewRef(args[7]);
+    am_own_begin();
+    int failed = am_scope_open_apart(self->scope) < 0 ||
+                 PyObject_SetItem(self->asgi_scope, names.mark, args[0]) < 0 ||
+                 am_scope_resume(self->scope) < 0;
+    if (failed) am_scope_cancel(self->scope);
+    am_own_end();
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *exchange_leave(PyObject *object, PyObject *error) {
+    am_exchange *self = begun(object);
+    if (self == NULL) return NULL;
+    am_own_begin();
+    am_scope_pause(self->scope);
+    am_scope_abandon(self->scope);
+    /* Nearly always the response has ended before, and the scope with it. */
+    int settled = self->plain && self->scope->state == AM_SCOPE_CLOSED;
+    int failed = !settled && told(self, names.ended, error) < 0;
+    am_own_end();
+    if (failed) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef exchange_methods[] = {
+    {"_begin", (PyCFunction)(void (*)(void))exchange_begin, METH_FASTCALL, NULL},
+    {"leave", exchange_leave, METH_O, NULL},
+    {"receive", exchange_receive, METH_NOARGS, NULL},
+    {"send", exchange_send, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef exchange_members[] = {
+    {"_scope", T_OBJECT_EX, offsetof(am_exchange, scope), READONLY, NULL},
+    {"_asgi_scope", T_OBJECT_EX, offsetof(am_exchange, asgi_scope), READONLY, NULL},
+    {"_method", T_OBJECT_EX, offsetof(am_exchange, method), READONLY, NULL},
+    {"_path", T_OBJECT_EX, offsetof(am_exchange, path), READONLY, NULL},
+    {"_root_path", T_OBJECT_EX, offsetof(am_exchange, root_path), READONLY, NULL},
+    {"_status", T_INT, offsetof(am_exchange, status), 0, NULL},
+    {"_ending", T_BOOL, offsetof(am_exchange, ending), 0, NULL},
+    {"_trailers", T_BOOL, offsetof(am_exchange, trailers), 0, NULL},
+    {"_disconnected", T_BOOL, offsetof(am_exchange, disconnected), 0, NULL},
+    {"_abandoned", T_BOOL, offsetof(am_exchange, abandoned), 0, NULL},
+    {"_plain", T_BOOL, offsetof(am_exchange, plain), 0, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static int exchange_traverse(PyObject *object, visitproc visit, void *arg) {
+    am_exchange *self = (am_exchange *)object;
+    Py_VISIT((PyObject *)self->scope);
+    Py_VISIT(self->asgi_scope);
+    Py_VISIT(self->receive);
+    Py_VISIT(self->send);
+    Py_VISIT(self->known);
+    return 0;
+}
+
+static int exchange_clear(PyObject *object) {
+    am_exchange *self = (am_exchange *)object;
+    Py_CLEAR(self->scope);
+    Py_CLEAR(self->asgi_scope);
+    Py_CLEAR(self->receive);
+    Py_CLEAR(self->send);
+    Py_CLEAR(self->known);
+    return 0;
+}
+
+static void exchange_dealloc(PyObject *object) {
+    PyObject_GC_UnTrack(object);
+    (void)exchange_clear(object);
+    am_exchange *self = (am_exchange *)object;
+    Py_XDECREF(self->method);
+    Py_XDECREF(self->path);
+    Py_XDECREF(self->root_path);
+    Py_XDECREF(self->notable);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject am_exchange_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "allocmeter._native.NativeExchange",
+    .tp_basicsize = sizeof(am_exchange),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = exchange_dealloc,
+    .tp_traverse = exchange_traverse,
+    .tp_clear = exchange_clear,
+    .tp_members = exchange_members,
+};
+
+int am_exchange_init(void) {
+    const struct {
+        PyObject **name;
+        const char *text;
+    } wanted[] = {
+        {&names.sending, "sending"},
+        {&names.sending_unusual, "sending_unusual"},
+        {&names.sent, "sent"},
+        {&names.refused, "refused"},
+        {&names.asked, "asked"},
+        {&names.received, "received"},
+        {&names.received_unusual, "received_unusual"},
+        {&names.ended, "ended"},
+        {&names.failed, "failed"},
+        {&names.type, "type"},
+        {&names.more_body, "more_body"},
+        {&names.status, "status"},
+        {&names.trailers, "trailers"},
+        {&names.mark, "allocmeter"},
+        {&names.route, "route"},
+        {&names.path, "path"},
+        {&names.root_path, "root_path"},
+        {&names.nothing, ""},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if ((*wanted[i].name = PyUnicode_InternFromString(wanted[i].text)) == NULL) return -1;
+    if (PyType_Ready(&am_exchange_type) < 0 || am_crossing_init() < 0) return -1;
+    return am_own_methods_add(&am_exchange_type, exchange_methods);
+}

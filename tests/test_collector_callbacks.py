@@ -1,0 +1,55 @@
+"""Callbacks of the garbage collector that belong to others: what runs meanwhile is not theirs."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from allocmeter import measure
+from blocks import untouched
+
+SIZES = [10_000 + n for n in range(50)]
+PLAN = list(enumerate(SIZES))
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("phase", ["start", "stop"])
+@pytest.mark.parametrize("position", ["first", "last"])
+def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(phase, position):
+    begin, done = threading.Event(), threading.Event()
+    costs = []
+
+    def work():
+        kept = [None] * len(SIZES)  # not in the scope: a collection empties the free list of lists
+        begin.wait(30)
+        with measure() as scope:
+            for at, size in PLAN:
+                kept[at] = untouched(size)
+        costs.append(scope.stats)
+        done.set()
+
+    def callback(now, info):
+        if now == phase and not begin.is_set():
+            begin.set()
+            done.wait(30)
+
+    begin.set()
+    for _ in range(2):  # what the first one does for the first time does not count
+        alone = threading.Thread(target=work)
+        alone.start()
+        alone.join()
+    begin.clear()
+    done.clear()
+    beside = threading.Thread(target=work)
+    beside.start()
+    gc.callbacks.insert(0 if position == "first" else len(gc.callbacks), callback)
+    try:
+        with measure():
+            gc.collect()
+    finally:
+        gc.callbacks.remove(callback)
+        begin.set()
+        beside.join()
+    assert costs[-2] == costs[-1]
