@@ -13,6 +13,7 @@ import pytest
 from allocmeter import report
 from allocmeter._core.figures import read_own
 from allocmeter.integrations._asgi_conversation import leave_out
+from allocmeter.integrations._asgi_http import HttpConversation
 from allocmeter.integrations._asgi_measuring import Measuring
 from allocmeter.integrations.asgi import AllocationMiddleware
 from children import output_of
@@ -187,17 +188,19 @@ async def test_what_the_outer_instance_excludes_is_left_to_the_inner_one(anyio_b
     assert (list(outer_registry), list(inner_registry)) == ([], ["GET /a"])
 
 
-@pytest.mark.parametrize("failing", ["scope", "name_of"])
+@pytest.mark.parametrize(
+    ("owner", "failing"), [(HttpConversation, "method_of"), (Measuring, "name_of")]
+)
 async def test_a_failure_of_ours_affects_no_request_and_is_logged_once(
-    anyio_backend, monkeypatch, caplog, failing
+    anyio_backend, monkeypatch, caplog, owner, failing
 ):
     wrapped, registry = measured(app)
     await request(wrapped)
 
-    def fail(self, *arguments):
+    def fail(*arguments):
         raise LookupError("ours")
 
-    monkeypatch.setattr(Measuring, failing, fail)
+    monkeypatch.setattr(owner, failing, fail)
     servers = [await request(wrapped) for _ in range(3)]
     monkeypatch.undo()
     servers.append(await request(wrapped))

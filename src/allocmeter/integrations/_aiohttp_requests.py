@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
 from allocmeter.integrations._excluded_paths import excluding
-from allocmeter.integrations._http_names import WEBSOCKET, Names, method_of, unmatched
+from allocmeter.integrations._http_names import UNMATCHED, WEBSOCKET, Names, method_of
 from allocmeter.integrations._served import NO_SCOPE, ServedScopes
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Requests:
         method = WEBSOCKET if is_websocket else method_of(request.method)
         resource = request.match_info.route.resource
         if resource is None:
-            return unmatched(method)
+            return UNMATCHED[method]
         return self._names.compose(method, resource.canonical)
 
 

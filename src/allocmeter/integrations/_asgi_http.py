@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 from allocmeter.integrations._asgi_conversation import CANCELLED, FAILED, Conversation
 from allocmeter.integrations._asgi_timing import stamped
 from allocmeter.integrations._disconnections import is_disconnection
-from allocmeter.integrations._http_names import method_of, unmatched
+from allocmeter.integrations._http_names import method_of
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._asgi_measuring import Measuring
-    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+    from allocmeter.integrations._asgi_types import Message, Scope
 
 _BODIES: Final = ("http.response.body", "http.response.zerocopysend")
 
@@ -26,32 +25,19 @@ class HttpConversation(Conversation):
     the application gives up for that.
     """
 
-    __slots__ = (
-        "_abandoned",
-        "_disconnected",
-        "_method",
-        "_path",
-        "_root_path",
-        "_status",
-        "_trailers",
-    )
+    __slots__ = ()
 
     notable = frozenset({"http.disconnect"})
+    plain = True
 
-    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
-        self._method = method_of(scope.get("method"))
-        # Frameworks change them on the way to a route.
-        self._path: str = scope.get("path", "")
-        self._root_path: str = scope.get("root_path", "")
-        self._status = 0
-        self._trailers = False
-        self._disconnected = False
-        self._abandoned = False  # when the response began
-        super().__init__(measuring, scope, receive, send, unmatched(self._method))
+    @staticmethod
+    def method_of(scope: Scope) -> str:
+        return method_of(scope.get("method"))
 
     def received(self, message: Message) -> None:
         del message
         self._disconnected = True
+        self._plain = False  # what the response is like tells something now
 
     def sending(self, message: Message) -> Message:
         kind = message.get("type")
@@ -61,7 +47,7 @@ class HttpConversation(Conversation):
             status = message.get("status")
             self._status = status if isinstance(status, int) else 0
             self._abandoned = self._disconnected
-            self._trailers = message.get("trailers", False)
+            self._trailers = bool(message.get("trailers"))
             if self._measuring.server_timing and self._scope.is_open:
                 return stamped(message, self._scope)
         elif kind == "http.response.trailers":

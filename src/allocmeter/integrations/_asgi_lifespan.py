@@ -32,7 +32,11 @@ class LifespanConversation(Conversation):
         self._answered = False
         self._outcome: BaseException | None = None
         self._shutdown: measure | None = None
-        super().__init__(measuring, scope, receive, send, STARTUP)
+        super().__init__(measuring, scope, receive, send)
+
+    @staticmethod
+    def method_of(_scope: Scope) -> str:
+        return STARTUP
 
     def received(self, message: Message) -> None:
         del message

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from allocmeter.integrations._asgi_templates import Templates
-from allocmeter.integrations._http_names import Names, unmatched
+from allocmeter.integrations._asgi_templates import DECISIVE, Templates, depends_on_route_alone
+from allocmeter.integrations._http_names import UNMATCHED, Names
 from allocmeter.integrations._served import open_scope
 from allocmeter.integrations._switch import Switch
+from allocmeter.registry import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from allocmeter.integrations._asgi_types import App, Scope
     from allocmeter.registry import Registry
     from allocmeter.scopes import measure
+
+
+_MOST_ROUTES: Final = 10_000  # to be kept alive: an application may make new ones all the time
 
 
 class Measuring:
@@ -32,7 +36,16 @@ class Measuring:
         switch: whether scopes are made. The attributes are for reading.
     """
 
-    __slots__ = ("_names", "_registry", "_templates", "messages", "server_timing", "switch")
+    __slots__ = (
+        "_names",
+        "_routes",
+        "_templates",
+        "known",
+        "messages",
+        "registry",
+        "server_timing",
+        "switch",
+    )
 
     def __init__(
         self,
@@ -45,8 +58,13 @@ class Measuring:
         messages: bool,
     ) -> None:
         self._names = Names(max_names, name, "ASGI requests")
-        self._registry = registry
+        self.registry = registry
         self._templates = Templates(app)
+        self._routes: list[object] = []
+        # See `_begin` in `_native/exchange.c`. Names chosen by the user may depend on anything.
+        self.known: tuple[dict[int, dict[str, str]], *tuple[str, ...]] | None = (
+            ({}, *DECISIVE) if name is None else None
+        )
         self.server_timing = server_timing
         self.messages = messages
         self.switch = Switch(
@@ -61,11 +79,11 @@ class Measuring:
         A server may handle a request in the context of anything: of its start, of the connection's
         first request.
         """
-        return open_scope(name, self._registry, nested=False)
+        return open_scope(name, self.registry, nested=False)
 
     def nested_scope(self, name: str) -> measure:
         """Return an open scope within the one that is current."""
-        return open_scope(name, self._registry, nested=True)
+        return open_scope(name, self.registry, nested=True)
 
     def name_of(self, scope: Scope, method: str, path: str, root_path: str) -> str:
         """Return the name of a request that has been handled.
@@ -80,7 +98,22 @@ class Measuring:
         if chosen is not None:
             return chosen
         template = self._templates.find(scope, path, root_path)
-        return unmatched(method) if template is None else self._names.compose(method, template)
+        if template is None:
+            return UNMATCHED[method]
+        name = self._names.compose(method, template)
+        self._remember(scope, method, name)
+        return name
+
+    def _remember(self, scope: Scope, method: str, name: str) -> None:
+        """Have the next request of this method to the same route named natively."""
+        if self.known is None or name is OTHER or not depends_on_route_alone(scope):
+            return
+        route, known = scope["route"], self.known[0]
+        if id(route) not in known:
+            if len(known) >= _MOST_ROUTES:
+                return
+            self._routes.append(route)  # as long as it lives, no other has its identity
+        known.setdefault(id(route), {})[method] = name
 
     def message_name(self, connection: str) -> str:
         """Return the name for the messages of a websocket connection."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from allocmeter.integrations import _asgi_starlette
 from allocmeter.integrations._asgi_rematch import rematch_for
 
 if TYPE_CHECKING:
     from allocmeter.integrations._asgi_types import App, Scope
+
+
+# What else in an ASGI scope than its route may decide on the template: Litestar's own, the prefix
+# of a mount, and that of an included router of FastAPI.
+DECISIVE: Final = ("path_template", "app_root_path", "fastapi")
+
+
+def depends_on_route_alone(scope: Scope) -> bool:
+    """Whether all requests that are handled by the same route have the same template as this."""
+    route = scope.get("route")
+    if route is None or _asgi_starlette.is_mount(route):
+        return False
+    return isinstance(getattr(route, "path", None), str) and scope.keys().isdisjoint(DECISIVE)
 
 
 class Templates:

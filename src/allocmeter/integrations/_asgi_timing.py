@@ -9,13 +9,13 @@ from allocmeter.errors import BackendUnavailableError
 from allocmeter.units import human_bytes, human_count
 
 if TYPE_CHECKING:
+    from allocmeter._core.types import NativeScope
     from allocmeter.integrations._asgi_types import Message
-    from allocmeter.scopes import measure
 
 _HEADER = b"server-timing"
 
 
-def stamped(message: Message, scope: measure) -> Message:
+def stamped(message: Message, scope: NativeScope) -> Message:
     """Return the start of a response with the figures of its request so far.
 
     The message and its headers belong to the application, and stay as they are. A header that is
@@ -47,7 +47,7 @@ def _is_ours(header: Any) -> bool:
         return False
 
 
-def _metric(scope: measure) -> bytes:
+def _metric(scope: NativeScope) -> bytes:
     figures = read_scope(scope)
     text = (
         f"{human_bytes(figures.bytes_allocated)} in {human_count(figures.allocations)} blocks,"

@@ -4,16 +4,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from allocmeter._core.own import OWN
 from allocmeter.integrations._asgi_conversation import Conversation
 from allocmeter.integrations._disconnections import is_disconnection
-from allocmeter.integrations._http_names import WEBSOCKET, unmatched
+from allocmeter.integrations._http_names import WEBSOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from allocmeter.integrations._asgi_measuring import Measuring
     from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
     from allocmeter.scopes import measure
@@ -25,21 +23,20 @@ class WebsocketConversation(Conversation):
     An application that ends because the client has gone, as it must, has not failed.
     """
 
-    __slots__ = ("_disconnected", "_message", "_path", "_root_path")
+    __slots__ = ("_message",)
 
     notable = frozenset({"websocket.receive", "websocket.disconnect"})
 
     def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
-        self._path: str = scope.get("path", "")
-        self._root_path: str = scope.get("root_path", "")
-        self._disconnected = False
         self._message: measure | None = None
-        super().__init__(measuring, scope, receive, send, unmatched(WEBSOCKET))
+        super().__init__(measuring, scope, receive, send)
 
-    def receive(self) -> Coroutine[Any, Any, Message]:
-        # Whoever asks for the next message is done with this one.
-        self._end_message(None)
-        return super().receive()
+    @staticmethod
+    def method_of(_scope: Scope) -> str:
+        return WEBSOCKET
+
+    def asked(self) -> None:
+        self._end_message(None)  # whoever asks for the next one is done with it
 
     def received(self, message: Message) -> None:
         if message["type"] == "websocket.disconnect":

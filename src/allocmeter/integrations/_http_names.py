@@ -13,20 +13,15 @@ if TYPE_CHECKING:
 
 RequestT = TypeVar("RequestT")
 
-UNMATCHED: Final = "(unmatched)"  # in place of a template: no route had the path
 WEBSOCKET: Final = "WS"  # stands where other requests have their method
 
-_UNMATCHED: Final = {method: f"{method} {UNMATCHED}" for method in (*METHODS, OTHER, WEBSOCKET)}
+# The names of requests without a route, by method; they are few, and not counted.
+UNMATCHED: Final = {method: f"{method} (unmatched)" for method in (*METHODS, OTHER, WEBSOCKET)}
 
 
 def method_of(method: object) -> str:
     """Return a method as it may stand in a name: clients can make up any."""
     return method if isinstance(method, str) and method in METHODS else OTHER
-
-
-def unmatched(method: str) -> str:
-    """Return the name of requests without a route; these names are few, and not counted."""
-    return _UNMATCHED[method]
 
 
 class Names(Generic[RequestT]):

@@ -96,21 +96,18 @@ class AllocationMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on to the application, and measure what that costs."""
-        begun = self._begin(scope, receive, send)
-        if begun is None:
+        conversation = self._begin(scope, receive, send)
+        if conversation is None:
             await self.app(scope, receive, send)
             return
-        conversation, receive, send = begun
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, conversation.receive, conversation.send)
         except BaseException as error:
             conversation.leave(error)
             raise
         conversation.leave(None)
 
-    def _begin(
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> tuple[Conversation, Receive, Send] | None:
+    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Conversation | None:
         with OWN:
             try:
                 kind = _KINDS.get(scope.get("type"))
@@ -118,13 +115,10 @@ class AllocationMiddleware:
                     return None
                 if self._is_excluded is not None and self._is_excluded(scope):
                     return None
-                conversation = kind(self._measuring, scope, receive, send)
-                begun = conversation, conversation.receive, conversation.send
-                conversation.enter()
+                return kind(self._measuring, scope, receive, send)
             except Exception:  # noqa: BLE001 - no failure of ours may reach the program
                 self._measuring.give_up()
                 return None
-            return begun
 
 
 def _path_of(scope: Scope) -> str | None:
