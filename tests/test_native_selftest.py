@@ -33,7 +33,7 @@ def test_the_core_keeps_its_promises_without_python(tmp_path):
     program = compiled(tmp_path, "-O2")
     for seed in (1, 2, 20240229):
         said = run(program, "-s", str(seed))
-        parts = "ledger histogram peaks recycling aggregates foreign"
+        parts = "ledger histogram peaks recycling aggregates foreign lifetimes"
         assert said == f"ok seed {seed}: {parts}\n"
 
 
@@ -45,4 +45,5 @@ def test_no_address_or_undefined_behaviour_is_reported(tmp_path):
 
 def test_no_data_race_is_reported(tmp_path):
     skip_unless_the_toolchain_has(tmp_path, "-fsanitize=thread")
-    assert run(compiled(tmp_path, "-fsanitize=thread"), "foreign").endswith(": foreign\n")
+    said = run(compiled(tmp_path, "-fsanitize=thread"), "foreign", "lifetimes")
+    assert said.endswith(": foreign lifetimes\n")

@@ -14,6 +14,7 @@ static const struct {
     {"ledger", selftest_ledger},         {"histogram", selftest_histogram},
     {"peaks", selftest_peaks},           {"recycling", selftest_recycling},
     {"aggregates", selftest_aggregates}, {"foreign", selftest_foreign},
+    {"lifetimes", selftest_lifetimes},
 };
 enum { PARTS = sizeof parts / sizeof parts[0] };
 

@@ -41,5 +41,6 @@ void selftest_peaks(selftest_random *random);
 void selftest_recycling(selftest_random *random);
 void selftest_aggregates(selftest_random *random);
 void selftest_foreign(selftest_random *random);
+void selftest_lifetimes(selftest_random *random);
 
 #endif

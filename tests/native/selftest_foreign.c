@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "selftest_core.h"
+#include "selftest_counts.h"
 
 enum { THREADS = 8, WITH_THE_LOCK = THREADS, WORKERS };
 enum { EVENTS = 200000, SCOPES = 12, HELD = 64, LEAVES = 64 };
@@ -20,17 +21,9 @@ static void meet(int number) {
     while (atomic_load(&arrived) < number * THREADS) sched_yield();
 }
 
-static void count_one(am_counts *counts, int64_t size, int sign) {
-    counts->live_bytes += sign * size;
-    counts->live_blocks += sign;
-    if (sign > 0) return;
-    counts->freed_bytes += size;
-    counts->freed_blocks += 1;
-}
-
 static void count(int thread, uint32_t at, selftest_block block, int sign) {
-    count_one(&expected[thread][at], block.size, sign);
-    if (block.native) count_one(&expected_native[thread][at], block.size, sign);
+    counts_note(&expected[thread][at], block.size, sign);
+    if (block.native) counts_note(&expected_native[thread][at], block.size, sign);
 }
 
 /* Addresses that no other thread uses, in one leaf. */
@@ -119,22 +112,6 @@ static void work_with_the_lock(selftest_random *random) {
     }
 }
 
-static void add(am_counts *to, const am_counts *change) {
-    to->live_bytes += change->live_bytes;
-    to->live_blocks += change->live_blocks;
-    to->freed_bytes += change->freed_bytes;
-    to->freed_blocks += change->freed_blocks;
-    to->reallocations += change->reallocations;
-}
-
-static void compare(const am_counts *got, const am_counts *wanted) {
-    CHECK_EQUAL(got->live_bytes, wanted->live_bytes);
-    CHECK_EQUAL(got->live_blocks, wanted->live_blocks);
-    CHECK_EQUAL(got->freed_bytes, wanted->freed_bytes);
-    CHECK_EQUAL(got->freed_blocks, wanted->freed_blocks);
-    CHECK_EQUAL(got->reallocations, wanted->reallocations);
-}
-
 static void compare_all(void) {
     am_counts totals[SCOPES], native[SCOPES];
     memset(totals, 0, sizeof totals);
@@ -143,20 +120,20 @@ static void compare_all(void) {
         const am_node *node = &am_nodes[scopes[at]];
         am_counts self = {0};
         for (int worker = 0; worker < WORKERS; worker++) {
-            add(&self, &expected[worker][at]);
-            add(&native[at], &expected_native[worker][at]);
+            counts_sum(&self, &expected[worker][at]);
+            counts_sum(&native[at], &expected_native[worker][at]);
         }
-        add(&totals[at], &self);
-        compare(&node->self, &self);
-        compare(&node->total, &totals[at]);
-        compare(&node->native, &native[at]);
+        counts_sum(&totals[at], &self);
+        counts_compare(&node->self, &self);
+        counts_compare(&node->total, &totals[at]);
+        counts_compare(&node->native, &native[at]);
         CHECK(node->mark.peak_bytes >= totals[at].live_bytes);
         CHECK(node->mark.peak_blocks >= totals[at].live_blocks);
         /* An event in the midst of a merge may count on both sides of it. */
         CHECK(node->mark.peak_blocks <= 2 * THREADS * HELD + 1);
         if (at == 0) break;
-        add(&totals[(at - 1) / 2], &totals[at]);
-        add(&native[(at - 1) / 2], &native[at]);
+        counts_sum(&totals[(at - 1) / 2], &totals[at]);
+        counts_sum(&native[(at - 1) / 2], &native[at]);
     }
 }
 
