@@ -170,8 +170,9 @@ void am_foreign_charge(uint32_t index, int64_t size, int native) {
     (void)atomic_add(&counts->allocated_blocks, 1);
     raise_high(&foreign->high_bytes,
                atomic_add(&counts->live_bytes, size) + atomic_get(&others->live_bytes));
-    raise_high(&foreign->high_blocks,
-               atomic_add(&counts->live_blocks, 1) + atomic_get(&others->live_blocks));
+    /* Whoever sees the block sees that it was allocated. */
+    int64_t before = atomic_fetch_add_explicit(&counts->live_blocks, 1, memory_order_release);
+    raise_high(&foreign->high_blocks, before + 1 + atomic_get(&others->live_blocks));
     foreign_queue_push(index);
 }
 
@@ -215,8 +216,9 @@ static am_counts take_counts(am_atomic_counts *from) {
 
 static void merge_one(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
-    /* Open the queue to this node again before taking: an event in between queues it anew. */
-    atomic_store_explicit(&foreign->queued, 0, memory_order_release);
+    /* Open the queue to this node again before taking: an event in between queues it anew. An
+     * exchange, not a store: whoever found it queued still has its event seen below. */
+    (void)atomic_exchange_explicit(&foreign->queued, 0, memory_order_acq_rel);
     /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
     if (am_nodes[index].depth == AM_FREE_DEPTH) return;
     int64_t high_bytes = atomic_take(&foreign->high_bytes);
@@ -224,6 +226,9 @@ static void merge_one(uint32_t index) {
     am_counts change = take_counts(&foreign->domains[0]);
     const am_counts native = take_counts(&foreign->domains[1]);
     counts_add(&change, &native);
+    /* An event in the midst of being reported may not have raised them yet. */
+    if (change.live_bytes > high_bytes) high_bytes = change.live_bytes;
+    if (change.live_blocks > high_blocks) high_blocks = change.live_blocks;
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
@@ -247,7 +252,7 @@ static void merge_foreign(void) {
 void am_foreign_repair(void) {
     atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
-        am_nodes[i].foreign.pins = 0; /* their threads are gone */
+        if (am_nodes[i].foreign.pins != 0) am_nodes[i].foreign.pins = 0; /* their threads are gone */
         if (!atomic_load_explicit(&am_nodes[i].foreign.queued, memory_order_relaxed)) continue;
         atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);
         foreign_queue_push(i);

@@ -11,8 +11,9 @@ static const int never;
 const int *am_collecting = &never;
 
 static struct {
-    const am_thread_t *thread; /* which thread collects, or did so last */
+    uint64_t state_id; /* of the thread that collects, or did so last; memory is used again */
     uint32_t node;             /* what was current there when the collection began */
+    int running;               /* our callback was called at its start, and not at its end */
     int flag_at_start;
 } collection;
 
@@ -28,7 +29,10 @@ static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t
         collection.flag_at_start = *flag();
         collection.node = am_located(1, &exclusive);
         am_recorded(collection.node, exclusive);
-        collection.thread = &am_thread;
+        collection.state_id = PyThreadState_Get()->id;
+        collection.running = 1;
+    } else {
+        collection.running = 0;
     }
     Py_RETURN_NONE;
 }
@@ -48,9 +52,10 @@ int am_collector_verify(void) {
 void am_collector_ignore(void) { am_collecting = &never; }
 
 uint32_t am_collector_node(uint32_t node) {
-    if (node == AM_OWN) return node;
-    /* A finalizer may open a scope of its own. And where a callback of somebody else releases the
-     * lock, other threads work on: before ours is called, the thread is that of the collection
-     * before, which is wrong at most about what a callback allocates. */
-    return collection.thread == &am_thread && collection.node == node ? AM_GC : node;
+    /* Other threads work on while a finalizer or a callback releases the lock. */
+    if (node == AM_OWN || collection.state_id != am_thread.state_id) return node;
+    /* A finalizer may open a scope of its own. Before and after our callback runs, it is callbacks of
+     * others that allocate; the thread is that of the collection before then, as it nearly always
+     * is again. */
+    return collection.node == node || !collection.running ? AM_GC : node;
 }

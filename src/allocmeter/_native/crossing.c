@@ -8,6 +8,7 @@ typedef struct {
     PyObject *message; /* NULL: to receive one */
     PyObject *inner;   /* what the server's coroutine is iterated by */
     char state;
+    char stepping; /* the server's code runs right now: no other step may begin */
 } crossing_t;
 
 PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
@@ -21,6 +22,7 @@ PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
     self->message = Py_XNewRef(message);
     self->inner = NULL;
     self->state = NEW;
+    self->stepping = 0;
     PyObject_GC_Track(self);
     return (PyObject *)self;
 }
@@ -29,20 +31,31 @@ PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
 static PyObject *iterator_of(PyObject *awaitable) {
     if (PyCoro_CheckExact(awaitable) || PyGen_CheckExact(awaitable)) return Py_NewRef(awaitable);
     PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
-    if (methods != NULL && methods->am_await != NULL) return methods->am_await(awaitable);
+    if (methods != NULL && methods->am_await != NULL) {
+        PyObject *iterator = methods->am_await(awaitable);
+        if (iterator == NULL || PyIter_Check(iterator)) return iterator;
+        PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+                     Py_TYPE(iterator)->tp_name);
+        Py_DECREF(iterator);
+        return NULL;
+    }
     return PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression",
                         Py_TYPE(awaitable)->tp_name);
 }
 
 static int begin(crossing_t *self) {
+    PyObject *call = self->message == NULL ? self->exchange->receive : self->exchange->send;
+    if (call == NULL) { /* the collector has taken it apart */
+        PyErr_SetString(PyExc_RuntimeError, "this exchange is gone");
+        return -1;
+    }
     am_own_begin();
     int failed = am_context_enter(&self->holder, NULL) < 0;
     am_own_end();
     if (failed) return -1;
     self->state = RUNNING;
-    PyObject *awaitable = self->message == NULL
-                              ? PyObject_CallNoArgs(self->exchange->receive)
-                              : PyObject_CallOneArg(self->exchange->send, self->message);
+    PyObject *awaitable = self->message == NULL ? PyObject_CallNoArgs(call)
+                                                : PyObject_CallOneArg(call, self->message);
     if (awaitable == NULL) return -1;
     self->inner = iterator_of(awaitable);
     Py_DECREF(awaitable);
@@ -68,8 +81,13 @@ static PyObject *finish(crossing_t *self, PyObject *result) {
         if (returned(self, result) < 0) Py_CLEAR(result);
     } else {
         int refused = self->message != NULL && PyErr_GivenExceptionMatches(type, PyExc_OSError);
-        if (refused && am_exchange_refused(self->exchange) < 0) PyErr_Clear();
-        PyErr_Restore(type, value, traceback);
+        if (refused && am_exchange_refused(self->exchange) < 0) {
+            Py_DECREF(type);
+            Py_XDECREF(value);
+            Py_XDECREF(traceback);
+        } else {
+            PyErr_Restore(type, value, traceback);
+        }
     }
     Py_CLEAR(self->inner);
     Py_CLEAR(self->message);
@@ -78,15 +96,25 @@ static PyObject *finish(crossing_t *self, PyObject *result) {
     return result;
 }
 
+/* As a coroutine says it. Another thread may try as well, or the server's own code. */
+static int is_stepping(const crossing_t *self) {
+    if (!self->stepping) return 0;
+    PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+    return 1;
+}
+
 static PySendResult crossing_step(PyObject *object, PyObject *value, PyObject **result) {
     crossing_t *self = (crossing_t *)object;
     *result = NULL;
+    if (is_stepping(self)) return PYGEN_ERROR;
     if (self->state == FINISHED) {
         PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
         return PYGEN_ERROR;
     }
     PySendResult step = PYGEN_ERROR;
+    self->stepping = 1;
     if (self->state == RUNNING || begin(self) == 0) step = PyIter_Send(self->inner, value, result);
+    self->stepping = 0;
     if (step == PYGEN_NEXT) return step;
     *result = finish(self, *result);
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
@@ -131,7 +159,12 @@ static PyObject *stop_taken(void) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *result = Py_NewRef(((PyStopIterationObject *)value)->value);
+    if (!PyErr_GivenExceptionMatches(value, PyExc_StopIteration)) { /* making it has failed */
+        PyErr_Restore(type, value, traceback);
+        return NULL;
+    }
+    PyObject *result = Py_XNewRef(((PyStopIterationObject *)value)->value);
+    if (result == NULL) result = Py_NewRef(Py_None); /* it can be deleted */
     Py_DECREF(type);
     Py_DECREF(value);
     Py_XDECREF(traceback);
@@ -147,10 +180,12 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
     crossing_t *self = (crossing_t *)object;
     PyObject *type, *value = NULL, *traceback = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
+    if (is_stepping(self)) return NULL;
     if (self->state != RUNNING) {
         raise_given(type, value);
         return self->state == NEW ? finish(self, NULL) : NULL;
     }
+    self->stepping = 1;
     PyObject *throw = PyObject_GetAttrString(self->inner, "throw");
     PyObject *yielded = NULL;
     if (throw != NULL) {
@@ -160,6 +195,7 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
         PyErr_Clear();
         raise_given(type, value);
     }
+    self->stepping = 0;
     if (yielded != NULL) return yielded;
     PyObject *result = finish(self, stop_taken());
     return result == NULL ? NULL : stepped(PYGEN_RETURN, result);
@@ -168,13 +204,16 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
 static PyObject *crossing_close(PyObject *object, PyObject *unused) {
     crossing_t *self = (crossing_t *)object;
     (void)unused;
+    if (is_stepping(self)) return NULL;
     if (self->state == RUNNING) {
+        self->stepping = 1;
         PyObject *close = PyObject_GetAttrString(self->inner, "close");
         PyObject *closed = close == NULL ? NULL : PyObject_CallNoArgs(close);
         if (close == NULL) PyErr_Clear();
         int failed = close != NULL && closed == NULL;
         Py_XDECREF(close);
         Py_XDECREF(closed);
+        self->stepping = 0;
         if (!failed) PyErr_SetNone(PyExc_GeneratorExit);
         (void)finish(self, NULL);
         if (failed) return NULL;
@@ -186,6 +225,12 @@ static PyObject *crossing_close(PyObject *object, PyObject *unused) {
 
 static PyObject *itself(PyObject *self) { return Py_NewRef(self); }
 
+static PyObject *awaited(PyObject *object) {
+    if (((crossing_t *)object)->state != RUNNING) return Py_NewRef(object);
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    return NULL;
+}
+
 static PyMethodDef crossing_methods[] = {
     {"send", crossing_send, METH_O, NULL},
     {"throw", crossing_throw, METH_VARARGS, NULL},
@@ -193,7 +238,7 @@ static PyMethodDef crossing_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyAsyncMethods crossing_as_async = {.am_await = itself, .am_send = crossing_step};
+static PyAsyncMethods crossing_as_async = {.am_await = awaited, .am_send = crossing_step};
 
 static int crossing_traverse(PyObject *object, visitproc visit, void *arg) {
     crossing_t *self = (crossing_t *)object;

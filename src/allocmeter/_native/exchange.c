@@ -25,10 +25,11 @@ static int contained(am_exchange *self) {
     PyErr_GetExcInfo(&type_before, &value_before, &traceback_before);
     PyErr_SetExcInfo(type, value, traceback);
     PyObject *done = PyObject_CallMethodNoArgs((PyObject *)self, names.failed);
-    if (done == NULL) PyErr_WriteUnraisable((PyObject *)self);
+    int ours = done != NULL || PyErr_ExceptionMatches(PyExc_Exception);
+    if (done == NULL && ours) PyErr_WriteUnraisable((PyObject *)self);
     Py_XDECREF(done);
     PyErr_SetExcInfo(type_before, value_before, traceback_before);
-    return 0;
+    return ours ? 0 : -1;
 }
 
 static int told(am_exchange *self, PyObject *method, PyObject *argument) {
@@ -44,7 +45,12 @@ int am_exchange_received(am_exchange *self, PyObject *message) {
     if (self->scope == NULL) return 0; /* garbage that is being collected */
     if (!PyDict_Check(message)) return told(self, names.received_unusual, message);
     PyObject *type = PyDict_GetItemWithError(message, names.type);
-    int notable = type == NULL ? 0 : PySet_Contains(self->notable, type);
+    int notable = 0;
+    if (type != NULL) { /* whose hash may be a method that takes it out of the message */
+        Py_INCREF(type);
+        notable = PySet_Contains(self->notable, type);
+        Py_DECREF(type);
+    }
     if (notable < 0 || PyErr_Occurred()) return contained(self);
     return notable ? told(self, names.received, message) : 0;
 }
@@ -102,10 +108,12 @@ static int flagged(PyObject *message, PyObject *key) {
 }
 
 static int start_seen(am_exchange *self, PyObject *message) {
+    int trailers = flagged(message, names.trailers); /* first: may run code that changes the message */
     PyObject *status = PyDict_GetItemWithError(message, names.status);
-    int trailers = flagged(message, names.trailers);
     if (status == NULL || !PyLong_Check(status) || trailers < 0) return 0;
-    self->status = (int)PyLong_AsLong(status);
+    long number = PyLong_AsLong(status);
+    if (number < 0 || number > 999) return 0;
+    self->status = (int)number;
     self->trailers = (char)trailers;
     return 1;
 }

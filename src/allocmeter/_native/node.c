@@ -87,9 +87,11 @@ void am_node_release_unused(uint32_t index) {
         /* A thread without the lock has just reported something: merging it comes back here. */
         if (atomic_load_explicit(&node->foreign.queued, memory_order_relaxed)) return;
         /* A thread that pins it meanwhile either sees the new generation, or is seen here: then it
-         * queues the node when it is done. */
+         * queues the node when it is done. One that has given its pin back since the question above
+         * may have reported something before, so it is asked again. */
         node->generation++;
-        if (node->foreign.pins != 0) {
+        if (node->foreign.pins != 0 ||
+            atomic_load_explicit(&node->foreign.queued, memory_order_relaxed)) {
             node->generation--;
             return;
         }

@@ -45,7 +45,7 @@ class HttpConversation(Conversation):
             self._ending = not (self._trailers or message.get("more_body"))
         elif kind == "http.response.start":
             status = message.get("status")
-            self._status = status if isinstance(status, int) else 0
+            self._status = status if isinstance(status, int) and 0 <= status <= 999 else 0
             self._abandoned = self._disconnected
             self._trailers = bool(message.get("trailers"))
             if self._measuring.server_timing and self._scope.is_open:
