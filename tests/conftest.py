@@ -7,6 +7,23 @@ import sys
 
 import pytest
 
+from tracing import coverage_variables
+
+# Modules whose tests run nothing of the library in this process, nor in children that coverage
+# measures: it would only wait for them.
+ELSEWHERE = frozenset(
+    {
+        "test_examples",
+        "test_fork_and_exit",
+        "test_hook_failures",
+        "test_hooks",
+        "test_native_programs",
+        "test_native_selftest",
+        "test_other_interpreters",
+        "test_process_native",
+    }
+)
+
 
 def _asyncio_backends():
     yield pytest.param(("asyncio", {}), id="asyncio")
@@ -37,9 +54,13 @@ def asyncio_only(request):
 
 def pytest_collection_modifyitems(items):
     # A trace function allocates frame objects inside whatever scope is current.
-    if sys.gettrace() is None:
-        return
-    skip = pytest.mark.skip(reason="a trace function allocates inside the scopes it observes")
-    for item in items:
-        if item.get_closest_marker("exact"):
-            item.add_marker(skip)
+    if sys.gettrace() is not None:
+        reason = "a trace function allocates inside the scopes it observes"
+        _skip(items, lambda item: item.get_closest_marker("exact"), reason)
+    if coverage_variables():
+        _skip(items, lambda item: item.path.stem in ELSEWHERE, "nothing that coverage measures")
+
+
+def _skip(items, is_to_be_skipped, reason):
+    for item in filter(is_to_be_skipped, items):
+        item.add_marker(pytest.mark.skip(reason=reason))

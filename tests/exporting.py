@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from children import output_of
+from tracing import coverage_variables
 
 COMMON = """
 import gc, json, logging, os, sys, time, warnings
@@ -52,5 +53,14 @@ def wait(*children):
 """
 
 
-def run(code, directory, **options):
-    return output_of(COMMON + code, PROMETHEUS_MULTIPROC_DIR=directory, **options)
+def run(code, directory, *, is_traced=True):
+    """Run `code` after the common lines, insist that it ends well, and return what it printed.
+
+    Args:
+        code: Python source.
+        directory: where the processes keep their metrics.
+        is_traced: whether coverage is to measure it, and what it forks, if it measures this
+            process.
+    """
+    variables = coverage_variables() if is_traced else {}
+    return output_of(COMMON + code, PROMETHEUS_MULTIPROC_DIR=directory, **variables)

@@ -203,6 +203,7 @@ async def test_one_that_is_abandoned_in_the_middle_leaves_nothing_behind(anyio_b
     assert found[0]() is None
 
 
+@pytest.mark.exact
 @asyncio_only
 async def test_a_context_that_the_server_copies_belongs_to_nobody(anyio_backend):
     contexts = []

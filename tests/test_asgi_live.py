@@ -189,6 +189,7 @@ async def test_handlers_that_raise_have_failed(live):
     assert was_right(settled(registry, "GET /broken"))
 
 
+@pytest.mark.exact
 async def test_sync_endpoints_are_measured_in_all_threads_of_the_pool(live):
     parties = 40  # anyio's pool
     together = Together(parties)

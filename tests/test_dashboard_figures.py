@@ -143,6 +143,7 @@ async def test_growth_is_estimated_anew_only_for_new_samples(monkeypatch):
     assert len(read) == 1
 
 
+@pytest.mark.exact
 async def test_a_reset_registry_begins_anew():
     registry = Registry()
     used(registry, "a", 30)

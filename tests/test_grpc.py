@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from children import answer_of
+from tracing import coverage_variables
 
 pytest.importorskip("grpc", reason="grpcio has no wheel for this interpreter")
 
@@ -19,7 +20,7 @@ CALLED = ["unary_unary", "unary_stream", "stream_unary", "stream_stream", "writt
 def results(loop):
     # grpc tells of connections that end on its standard error.
     code = f"import grpc_calls; grpc_calls.run({loop!r})"
-    return answer_of(code, GRPC_VERBOSITY="NONE")
+    return answer_of(code, GRPC_VERBOSITY="NONE", **coverage_variables())
 
 
 @pytest.fixture(params=LOOPS)

@@ -14,6 +14,7 @@ from allocmeter import Registry, measure
 from allocmeter.integrations.prometheus import AllocmeterCollector, export_metrics
 from children import answer_of, output_of
 from scrapes import expected, samples_of, scraped, without_steps
+from tracing import coverage_variables
 
 BOUNDS = [1024 * 4**power for power in range(11)]
 
@@ -252,7 +253,8 @@ def test_a_missing_client_is_told_with_what_to_install():
             AllocmeterCollector()
         except ImportError as error:
             print(error)
-        """
+        """,
+        **coverage_variables(),
     )
 
 

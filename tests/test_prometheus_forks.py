@@ -9,6 +9,7 @@ import pytest
 
 from children import output_of
 from exporting import COMMON, run
+from tracing import coverage_variables
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 
@@ -45,6 +46,7 @@ with export_metrics(0.0001, registry=registry) as exported:
 assert (count("parent"), count("child")) == (100, 100)
 """,
         tmp_path,
+        is_traced=False,  # a hundred children would take coverage minutes
     )
 
 
@@ -66,7 +68,8 @@ def work():
     print(json.dumps(counts()))
 wait(fork(work))
 print(json.dumps(counts()))
-"""
+""",
+        **coverage_variables(),
     )
     child, parent = map(json.loads, output.splitlines())
     assert child == {"both": 10, "parent": 0, "child": 1}

@@ -8,6 +8,7 @@ import pytest
 
 from children import output_of, run_child
 from exporting import COMMON, run
+from tracing import coverage_variables
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
 
@@ -198,6 +199,7 @@ with export_metrics(NEVER, registry=registry) as exported:
 assert registry.row("work").count == 4
 """,
         PROMETHEUS_MULTIPROC_DIR=directory,
+        **coverage_variables(),
     )
     assert child.returncode == 0, child.stderr
     assert child.stderr.count("allocmeter the exported metrics cannot be brought up to date") == 1
@@ -216,5 +218,6 @@ for _ in range(2):
         print(error)
 """,
         tmp_path,
+        **coverage_variables(),
     )
     assert output.count("was set after prometheus_client had been imported") == 2

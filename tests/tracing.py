@@ -9,6 +9,15 @@ from __future__ import annotations
 import os
 import sys
 
+VARIABLE = "COVERAGE_PROCESS_CONFIG"
+
+
+def coverage_variables():
+    """Return the variables that have coverage measure a child too, if it measures this process."""
+    coverage = sys.modules.get("coverage")
+    measuring = coverage.Coverage.current() if coverage is not None else None
+    return {} if measuring is None else {VARIABLE: measuring.config.serialize()}
+
 
 def traced(environment=None):
     """Return an environment in which coverage measures a child too, if it measures this process.
@@ -16,9 +25,4 @@ def traced(environment=None):
     Args:
         environment: what the child's would be otherwise, by default that of this process.
     """
-    environment = dict(os.environ if environment is None else environment)
-    coverage = sys.modules.get("coverage")
-    measuring = coverage.Coverage.current() if coverage is not None else None
-    if measuring is not None:
-        environment["COVERAGE_PROCESS_CONFIG"] = measuring.config.serialize()
-    return environment
+    return {**(os.environ if environment is None else environment), **coverage_variables()}

@@ -58,7 +58,14 @@ def _run_side_by_side(backend: str, options: dict[str, Any]) -> None:
                 group.start_soon(task.run, other)
         return tasks
 
-    tasks = anyio.run(main, backend=backend, backend_options=options)
+    try:
+        tasks = anyio.run(main, backend=backend, backend_options=options)
+    except* SelfTestError as failures:
+        # The task group has put what a task raised into a group.
+        error: BaseException = failures
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise SelfTestError(str(error)) from None
     for task in tasks:
         task.free_block()
     for task in tasks:
