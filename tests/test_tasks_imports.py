@@ -57,6 +57,16 @@ asyncio.run(main())
 print(json.dumps([undone, len(report().rows)]))
 """
 
+LOOKED_AT = """
+import importlib.util
+from allocmeter.integrations.tasks import instrument_tasks
+instrument_tasks()
+spec = importlib.util.find_spec("trio")
+import trio
+looked_at = type(spec.loader).__name__
+print(json.dumps([looked_at, sorted(vars(trio.__spec__.loader))]))
+"""
+
 FAILING_IMPORT = """
 import os, tempfile
 from allocmeter.integrations.tasks import instrument_tasks
@@ -172,3 +182,7 @@ def test_tasks_that_are_alive_when_scopes_are_given_up_still_end_theirs():
 
     run(main())
     assert outcome(child) == (1, 0, 0)
+
+
+def test_who_only_looks_for_a_module_finds_the_loader_that_it_has():
+    assert measuring(LOOKED_AT) == ["SourceFileLoader", ["name", "path"]]

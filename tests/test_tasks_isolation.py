@@ -17,6 +17,7 @@ from anyio.lowlevel import checkpoint
 
 from allocmeter import measure
 from allocmeter._core.figures import current_scope, read_own
+from allocmeter.integrations._asyncio_scopes import TaskEnd
 from allocmeter.integrations.tasks import instrument_tasks, uninstrument_tasks
 from blocks import untouched
 from instrumented import _instrumented  # noqa: F401
@@ -179,17 +180,8 @@ class TestAsyncio:
         assert scope.stats.bytes_allocated < cost(LARGE)
 
     async def test_what_ends_a_scope_is_charged_to_nobody_else(self):
-        contexts = []
-
-        class Task(asyncio.Task):
-            def add_done_callback(self, callback, *, context=None):
-                contexts.append(context)
-                super().add_done_callback(callback, context=context)
-
-        loop = asyncio.get_running_loop()
-        loop.set_task_factory(lambda loop, coro, **more: Task(coro, loop=loop, **more))
-        task = loop.create_task(asyncio.sleep(0))
-        loop.set_task_factory(None)
+        task = asyncio.get_running_loop().create_task(asyncio.sleep(0))
+        contexts = [end._own for end in gc.get_referents(task) if isinstance(end, TaskEnd)]
         size, before = cost(LARGE), read_own().bytes_allocated
         with measure() as m:
             contexts[0].run(block, LARGE)

@@ -167,11 +167,43 @@ def test_a_failure_of_ours_is_logged_once_and_leaves_tasks_alone(monkeypatch, ca
 
 
 @pytest.mark.usefixtures("instrumented")
+def test_methods_that_a_type_of_task_has_of_its_own_are_not_called_by_us():
+    calls = []
+
+    class Counting(asyncio.Task):
+        def add_done_callback(self, *args, **more):
+            calls.append("add_done_callback")
+            super().add_done_callback(*args, **more)
+
+        def done(self):
+            calls.append("done")
+            return super().done()
+
+        def cancelled(self):
+            calls.append("cancelled")
+            return super().cancelled()
+
+    async def ending(end):
+        end.set()
+
+    async def main():
+        end = asyncio.Event()
+        Counting(ending(end), loop=asyncio.get_running_loop())
+        await end.wait()
+        await asyncio.sleep(0)
+        return list(calls)
+
+    assert run(main()) == []
+    assert outcome(ending) == (1, 0, 0)
+
+
+@pytest.mark.usefixtures("instrumented")
 def test_a_failure_of_ours_at_the_end_of_a_task_does_not_reach_anybody(monkeypatch, caplog):
     monkeypatch.setattr(_task_scopes.switch, "_warned", False)
 
     class Odd(asyncio.Task):
-        def cancelled(self):
+        @property
+        def _exception(self):
             raise OSError("out of order")
 
     async def main():

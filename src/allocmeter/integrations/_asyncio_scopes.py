@@ -49,7 +49,8 @@ class TaskEnd:
     def __call__(self, task: Any) -> None:
         try:
             # Asking for `exception()` would count as having retrieved it.
-            self._close(_CANCELLED if task.cancelled() else getattr(task, "_exception", None))
+            cancelled = sys.modules["_asyncio"].Task.cancelled(task)
+            self._close(_CANCELLED if cancelled else getattr(task, "_exception", None))
         except Exception:  # noqa: BLE001 - no failure of ours may reach the program
             switch.give_up()
 
@@ -61,10 +62,12 @@ class TaskEnd:
         try:
             if task is None:
                 return
-            if task.done():  # an eager one
+            # The methods of the type itself: a class derived from it may count or refuse calls.
+            base = sys.modules["_asyncio"].Task
+            if base.done(task):  # an eager one
                 self(task)
             else:
-                task.add_done_callback(self, context=self._own)
+                base.add_done_callback(task, self, context=self._own)
         except Exception:  # noqa: BLE001 - no failure of ours may reach the program
             switch.give_up()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     Action = Callable[[ModuleType], None]
+
+_FILE_LOADERS = (SourceFileLoader, SourcelessFileLoader)
 
 
 class ImportWatch:
@@ -73,14 +76,21 @@ class ImportWatch:
                 continue
             spec: ModuleSpec | None = find(fullname, path, target)
             if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Listener(self, spec.loader)  # type: ignore[assignment]
+                self._listen(spec)
                 return spec
         return None
 
+    def _listen(self, spec: ModuleSpec) -> None:
+        loader: Any = spec.loader
+        if type(loader) in _FILE_LOADERS:
+            # Tools that only look at modules ask what type their loader is.
+            loader.exec_module = _Listener(self, loader).exec_module
+        elif hasattr(loader, "exec_module"):
+            spec.loader = _Listener(self, loader)  # type: ignore[assignment]
+
 
 class _Listener:
-    """Stands in for a loader until the module is executed."""
+    """Stands in for a loader, or its part, until the module is executed."""
 
     def __init__(self, watch: ImportWatch, loader: Any) -> None:
         self._watch = watch
@@ -98,5 +108,7 @@ class _Listener:
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
+        if type(self._loader) in _FILE_LOADERS:
+            vars(self._loader).pop("exec_module", None)
         self._loader.exec_module(module)
         self._watch.loaded(module.__name__, module)

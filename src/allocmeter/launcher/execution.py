@@ -26,6 +26,10 @@ class ProgramFailed(BaseException):
     """
 
 
+class ProgramInterrupted(ProgramFailed, KeyboardInterrupt):
+    """Carries an interrupt: from 3.14 on the interpreter ends by what it finds uncaught."""
+
+
 def execute(program: Program, refused: Callable[[], None]) -> NoReturn:
     """Run a program to its end.
 
@@ -49,11 +53,19 @@ def execute(program: Program, refused: Callable[[], None]) -> NoReturn:
             raise
         except BaseException as error:  # noqa: BLE001 - the interpreter shows it
             _hand_over(error)
-            raise ProgramFailed from None
+            raise _carrier(error) from None
+    except ProgramFailed:
+        raise
     except KeyboardInterrupt as interrupt:  # a second one, while the first was handed over
         _hand_over(interrupt)
-        raise ProgramFailed from None
+        raise _carrier(interrupt) from None
     raise SystemExit(0)
+
+
+def _carrier(error: BaseException) -> ProgramFailed:
+    if sys.version_info >= (3, 14) and isinstance(error, KeyboardInterrupt):
+        return ProgramInterrupted()
+    return ProgramFailed()
 
 
 def _hand_over(error: BaseException) -> None:

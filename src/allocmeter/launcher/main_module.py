@@ -84,10 +84,11 @@ def _enter_module(name: str, namespace: dict[str, Any]) -> CodeType:
 def _enter_directory(path: str, namespace: dict[str, Any]) -> CodeType:
     import runpy
 
-    def missing(text: str) -> LaunchError:
-        return LaunchError(f"{path}: {text}")
+    class NotFoundError(LaunchError):  # from 3.14 on it has to be a class
+        def __init__(self, text: str) -> None:
+            super().__init__(f"{path}: {text}")
 
-    return _describe(runpy._get_main_module_details(missing), namespace)  # type: ignore[attr-defined]  # noqa: SLF001
+    return _describe(runpy._get_main_module_details(NotFoundError), namespace)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _describe(details: tuple[str, Any, CodeType], namespace: dict[str, Any]) -> CodeType:

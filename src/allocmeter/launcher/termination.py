@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 from contextlib import suppress
@@ -75,6 +76,16 @@ def _replace_default(number: int, stand_in: Callable[[int, FrameType | None], No
             replacement(number, signal.SIG_DFL)
     for function in (replacement, answer):
         setattr(signal, function.__name__, function)  # the name is that of the original
+
+    interrupt_main = _thread.interrupt_main
+
+    @wraps(interrupt_main)
+    def interrupt(signum: Any = signal.SIGINT, /) -> None:
+        # It runs the handler of a signal, and does nothing where the default is in force.
+        if signum != number or get_handler(number) is not stand_in:
+            interrupt_main(signum)
+
+    _thread.interrupt_main = interrupt
 
 
 def _precede_raising(number: int, finish: Callable[[], bool]) -> None:
