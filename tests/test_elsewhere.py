@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from allocmeter import measure
+from allocmeter import detached, measure
 from allocmeter._core.figures import current_scope
 from operations import block, cost, one_block
 
@@ -131,3 +131,13 @@ async def test_an_async_generator_that_is_dropped_half_way_leaves_no_scope_behin
     while not scopes[0].is_closed:
         await anyio.sleep(0.001)
     assert current_scope() is None
+
+
+def test_an_object_of_detached_is_for_one_block():
+    once = detached()
+    with once:
+        pass
+    with pytest.raises(RuntimeError, match="has been used"):
+        once.__enter__()
+    with detached() as twice, pytest.raises(RuntimeError, match="entered already"):
+        twice.__enter__()

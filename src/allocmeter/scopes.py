@@ -116,8 +116,8 @@ class detached(NativeAnchor):  # noqa: N801 - reads as an adjective in `with det
 
     For a background task that is started in a request and should not count as its work:
     `with detached(): tasks.start_soon(refresh_cache)`. What the block itself allocates is outside
-    every scope too. The scope around goes on after the block. Entering the same object twice
-    while it is entered raises `RuntimeError`.
+    every scope too. The scope around goes on after the block. One object is for one block:
+    entering it a second time raises `RuntimeError`.
     """
 
     __slots__ = ()

@@ -214,6 +214,20 @@ static am_counts take_counts(am_atomic_counts *from) {
     return taken;
 }
 
+/* The first half of merging: what was highest of one node counts together with that of all others. */
+static void raise_by_high(uint32_t index) {
+    am_foreign *foreign = &am_nodes[index].foreign;
+    if (am_nodes[index].depth == AM_FREE_DEPTH) return; /* see merge_one */
+    foreign->raised_bytes = atomic_take(&foreign->high_bytes);
+    foreign->raised_blocks = atomic_take(&foreign->high_blocks);
+    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
+        am_counts *total = &am_nodes[i].total;
+        total->live_bytes += foreign->raised_bytes;
+        total->live_blocks += foreign->raised_blocks;
+        marks_raise(&am_nodes[i], total->live_bytes, total->live_blocks);
+    }
+}
+
 static void merge_one(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     /* Open the queue to this node again before taking: an event in between queues it anew. An
@@ -221,7 +235,7 @@ static void merge_one(uint32_t index) {
     (void)atomic_exchange_explicit(&foreign->queued, 0, memory_order_acq_rel);
     /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
     if (am_nodes[index].depth == AM_FREE_DEPTH) return;
-    int64_t high_bytes = atomic_take(&foreign->high_bytes);
+    int64_t high_bytes = atomic_take(&foreign->high_bytes); /* since the first half */
     int64_t high_blocks = atomic_take(&foreign->high_blocks);
     am_counts change = take_counts(&foreign->domains[0]);
     const am_counts native = take_counts(&foreign->domains[1]);
@@ -232,17 +246,21 @@ static void merge_one(uint32_t index) {
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
+        node->total.live_bytes -= foreign->raised_bytes;
+        node->total.live_blocks -= foreign->raised_blocks;
         marks_raise(node, node->total.live_bytes + high_bytes,
                     node->total.live_blocks + high_blocks);
         total_add(node, &change);
         counts_add(&node->native, &native);
     }
+    foreign->raised_bytes = foreign->raised_blocks = 0;
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
 }
 
 static void merge_foreign(void) {
-    uint32_t index = atomic_exchange_explicit(&am_active.foreign, AM_NONE, memory_order_acquire);
-    while (index != AM_NONE) {
+    uint32_t first = atomic_exchange_explicit(&am_active.foreign, AM_NONE, memory_order_acquire);
+    for (uint32_t i = first; i != AM_NONE; i = am_nodes[i].foreign.next) raise_by_high(i);
+    for (uint32_t index = first; index != AM_NONE;) {
         uint32_t next = am_nodes[index].foreign.next;
         merge_one(index);
         index = next;

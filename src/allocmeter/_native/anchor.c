@@ -3,9 +3,12 @@
 #include "ownership.h"
 #include "scope.h"
 
+/* For one block: the context it was entered in may hold it for longer, as may copies of that. */
+enum { NEW, ENTERED, LEFT };
+
 typedef struct {
     am_holder holder;
-    char entered;
+    char state;
 } anchor_t;
 
 static PyObject *anchor_make(PyTypeObject *type, uint32_t node) {
@@ -32,16 +35,16 @@ static void anchor_dealloc(PyObject *self) {
 static PyObject *anchor_enter(PyObject *object, PyObject *unused) {
     anchor_t *self = (anchor_t *)object;
     (void)unused;
-    if (self->entered) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "this object is entered already; write detached() anew for each block");
+    if (self->state != NEW) {
+        PyErr_Format(PyExc_RuntimeError, "this object %s; write detached() anew for each block",
+                     self->state == ENTERED ? "is entered already" : "has been used");
         return NULL;
     }
     am_own_begin();
     int failed = am_context_enter(&self->holder, NULL) < 0;
     am_own_end();
     if (failed) return NULL;
-    self->entered = 1;
+    self->state = ENTERED;
     return Py_NewRef(object);
 }
 
@@ -49,8 +52,10 @@ static PyObject *anchor_exit(PyObject *object, PyObject *const *args, Py_ssize_t
     anchor_t *self = (anchor_t *)object;
     (void)args, (void)count;
     am_own_begin();
-    if (self->entered) am_context_leave(&self->holder);
-    self->entered = 0;
+    if (self->state == ENTERED) {
+        am_context_leave(&self->holder);
+        self->state = LEFT;
+    }
     am_own_end();
     Py_RETURN_NONE;
 }

@@ -73,6 +73,12 @@ static am_holder *variable_value(void) {
 
 static const PyObject *this_context(void) { return PyThreadState_Get()->context; }
 
+int am_context_includes(const am_holder *holder) {
+    const am_holder *at = variable_value();
+    while (at != NULL && at != holder) at = at->previous;
+    return at != NULL;
+}
+
 am_holder *am_context_holder(void) { return effective(variable_value(), this_context()); }
 
 /* Whether the thread works for another interpreter, given that it is not attached to ours. */
@@ -135,8 +141,9 @@ static int variable_set(PyObject *value) {
 
 int am_context_enter(am_holder *holder, am_holder *inside) {
     am_holder *previous = am_context_holder();
+    am_holder *value = inside == NULL ? holder : effective(inside, this_context());
     Py_XINCREF(previous);
-    if (variable_set((PyObject *)(inside == NULL ? holder : inside)) < 0) {
+    if (variable_set((PyObject *)value) < 0) {
         Py_XDECREF(previous);
         return -1;
     }

@@ -157,6 +157,10 @@ am_holder *am_context_holder(void);
 int am_context_enter(am_holder *holder, am_holder *inside);
 void am_context_leave(am_holder *holder);
 
+/* Whether it is current here, or stands behind what is: then it must not be entered, or it would stand
+ * behind itself. Inside an own section. */
+int am_context_includes(const am_holder *holder);
+
 /* Leaves a holder together with what was entered after it and is current now, and returns that, a
  * new reference; NULL if nothing was. */
 am_holder *am_context_pause(am_holder *holder);

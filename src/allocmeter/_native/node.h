@@ -60,6 +60,7 @@ typedef struct {
     _Atomic uint32_t queued;
     _Atomic uint32_t pins; /* threads that are about to charge the node */
     uint32_t next;
+    int64_t raised_bytes, raised_blocks; /* while merging: how far totals stand too high */
 } am_foreign;
 
 struct am_aggregate;

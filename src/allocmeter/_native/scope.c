@@ -175,11 +175,26 @@ void am_scope_cancel(am_scope *self) {
     if (self->state == AM_SCOPE_OPEN) (void)finish(self);
 }
 
+/* What was paused inside stands before what the scope was entered by then: from now on, before what
+ * it is entered by. It is given up where it is current as well, by inheritance. */
+static void rebase_inside(am_scope *self, const am_holder *then, am_holder *now) {
+    am_holder *innermost = self->inside;
+    while (innermost != NULL && innermost->previous != then) innermost = innermost->previous;
+    if (innermost == NULL || (now != then && am_context_includes(innermost)))
+        Py_CLEAR(self->inside);
+    else if (now != then)
+        Py_XSETREF(innermost->previous, (am_holder *)Py_NewRef(now));
+}
+
 int am_scope_resume(am_scope *self) {
     uint64_t before = am_own_allocations();
+    const am_holder *then = am_standin_entered(self);
     am_holder *entered = am_standin_for_entering(self);
-    if (entered == NULL || am_context_enter(entered, self->inside) < 0) return -1;
+    if (entered == NULL) return -1;
+    if (self->inside != NULL) rebase_inside(self, then, entered);
+    if (am_context_enter(entered, self->inside) < 0) return -1;
     Py_CLEAR(self->inside);
+    self->entered = 1;
     int fresh = self->fresh;
     self->fresh = 0;
     if (!lost_since(before) || !fresh) return 0;
@@ -190,18 +205,25 @@ int am_scope_resume(am_scope *self) {
 }
 
 void am_scope_suspend(am_scope *self) {
+    if (!self->entered) return;
+    self->entered = 0;
     uint64_t before = am_own_allocations();
     am_holder *entered = am_standin_entered(self);
     am_context_leave(entered);
     if (!entered->left_elsewhere) (void)lost_since(before);
+    else am_standin_abandon(self); /* it is not entered again, and may refer to the scope */
 }
 
 void am_scope_pause(am_scope *self) {
+    if (!self->entered) return; /* where it was inherited it goes on */
+    self->entered = 0;
     uint64_t before = am_own_allocations();
     am_holder *entered = am_standin_entered(self);
     am_holder *inside = am_context_pause(entered);
+    if (self->state == AM_SCOPE_CLOSED) Py_CLEAR(inside);
     Py_XSETREF(self->inside, inside);
     if (!entered->left_elsewhere) (void)lost_since(before);
+    else am_standin_abandon(self); /* it is not entered again, and may refer to the scope */
 }
 
 void am_scope_abandon(am_scope *self) { Py_CLEAR(self->inside); }

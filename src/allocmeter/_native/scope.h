@@ -28,6 +28,7 @@ typedef struct am_scope {
     unsigned gaps;                 /* am_hooks_gaps when it opened */
     char state;
     char fresh;    /* opened, and not made current yet */
+    char entered;  /* made current, and not left since */
     char complete; /* closed without a gap in between */
     char measured; /* has a node of its own; else it charges the scope around */
 } am_scope;

@@ -23,7 +23,8 @@ am_holder *am_standin_entered(am_scope *scope) {
 }
 
 am_holder *am_standin_for_entering(am_scope *scope) {
-    if (!am_standin_entered(scope)->left_elsewhere) return am_standin_entered(scope);
+    am_holder *entered = am_standin_entered(scope);
+    if (!entered->left_elsewhere && !am_context_includes(entered)) return entered;
     am_standin *standin = PyObject_New(am_standin, &am_standin_type);
     if (standin == NULL) return NULL;
     standin->holder.previous = NULL;
