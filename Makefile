@@ -37,7 +37,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.tom
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: help build demo test lint types coverage c-warnings cross sanitize matrix bench dist clean distclean FORCE
+.PHONY: help build demo test lint types coverage c-warnings cross sanitize stress upstream matrix bench dist clean distclean FORCE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -73,6 +73,13 @@ cross: $(BUILT) ## compile the C sources for other systems, and run the self-tes
 
 sanitize: $(BUILT) ## run the native code under sanitizers and valgrind
 	.ci/sanitize $(BIN)/python
+
+STRESS_ARGS ?= --minutes 3
+stress: $(BUILT) ## load the core with everything at once; STRESS_ARGS="--minutes 30 --seed N"
+	$(BIN)/python tests/stress $(STRESS_ARGS)
+
+upstream: ## run the tests of CPython, trio and anyio, with allocmeter and without
+	$(INTERPRETER) tools/upstream $(foreach v,$(ALLOCMETER_MATRIX),$(call find-python,$(v))) $(UPSTREAM_ARGS)
 
 MATRIX := $(addprefix matrix-,$(filter-out $(TESTED),$(ALLOCMETER_MATRIX)))
 matrix: $(MATRIX) ## run all tests on every supported interpreter

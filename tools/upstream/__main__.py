@@ -1,0 +1,107 @@
+"""Runs the tests of CPython, trio and anyio without allocmeter and with it, and compares.
+
+    python tools/upstream --help
+
+Exit status 1 if a test that passes without us does not pass with us, and known.toml does not say
+why it cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import suites
+import table
+from comparison import Compared, compare
+from environments import Interpreter, prepare
+from runs import STARTUP, WAYS, Run, Settings
+from suites import Part
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools/upstream", description=__doc__.split("\n", 1)[0])
+    parser.add_argument("python", nargs="*", help="the interpreters (default: this one)")
+    parser.add_argument("--suite", action="append", choices=["cpython", *suites.LIBRARIES])
+    parser.add_argument("--module", action="append", help="only that test module of CPython")
+    parser.add_argument("--quick", action="store_true", help="only what takes few minutes")
+    parser.add_argument("--way", action="append", choices=WAYS, help=f"default: {STARTUP}")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run so many at a time")
+    parser.add_argument("--timeout", type=float, default=1800, metavar="S", help="of one run")
+    parser.add_argument("--cache", type=Path, default=Path("build/upstream"), metavar="DIR")
+    parser.add_argument("--output", type=Path, help="default: the cache's directory `results`")
+    parser.add_argument("--resume", action="store_true", help="keep results that are there")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit status."""
+    # A shell's background job ignores interrupts, and so would the tests that send some.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    arguments = _arguments()
+    cache = arguments.cache.resolve()
+    output = (arguments.output or cache / "results").resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    settings = Settings(output, arguments.timeout, arguments.resume)
+    chosen = arguments.suite or (["cpython"] if arguments.quick else ["cpython", *suites.LIBRARIES])
+    pythons = arguments.python or [sys.executable]
+    interpreters = [_prepared(python, cache, chosen) for python in pythons]
+    jobs = [
+        [Run(interpreter, part, way, settings) for way in arguments.way or [STARTUP]]
+        for interpreter in interpreters
+        for part in _parts(interpreter, arguments, cache, chosen)
+    ]
+    for line in _absent(interpreters, arguments):
+        print(line)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        compared = [each for done in pool.map(_compared, jobs) for each in done]
+    print(table.render(compared))
+    return int(any(each.failed for each in compared))
+
+
+def _compared(runs: list[Run]) -> list[Compared]:
+    compared = []
+    for run in runs:
+        compared.append(compare(run))
+        print(table.progress(compared[-1]), file=sys.stderr, flush=True)
+    return compared
+
+
+def _prepared(python: str, cache: Path, chosen: list[str]) -> Interpreter:
+    libraries = [name for name in chosen if name in suites.LIBRARIES]
+    packages = [f"{name}=={suites.LIBRARIES[name]}" for name in libraries]
+    return prepare(python, cache, [*packages, *(suites.REQUIREMENTS if libraries else ())])
+
+
+def _modules(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(arguments.module or (suites.QUICK if arguments.quick else suites.CPYTHON))
+
+
+def _parts(
+    interpreter: Interpreter, arguments: argparse.Namespace, cache: Path, chosen: list[str]
+) -> list[Part]:
+    parts = []
+    for name in chosen:
+        if name == "cpython":
+            parts += suites.cpython_parts(
+                module for module in _modules(arguments) if module in interpreter.modules
+            )
+        else:
+            parts.append(suites.library_part(interpreter.plain, name, cache))
+    return parts
+
+
+def _absent(interpreters: list[Interpreter], arguments: argparse.Namespace) -> list[str]:
+    return [
+        f"not run: {module} is not installed with Python {interpreter.version}"
+        for interpreter in interpreters
+        for module in _modules(arguments)
+        if module not in interpreter.modules
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
