@@ -7,65 +7,37 @@ how many there are.
 
 from __future__ import annotations
 
-import gc
 import os
-import random
 import secrets
 
 import pytest
 
-from allocmeter import install, is_tracking, start_tracking, stop_tracking
-from allocmeter._core.own import own_context
-from fuzz_programs import Program
-from fuzz_steps import own_threads
+from children import output_of
 
 pytestmark = pytest.mark.exact
 
 SEED = os.environ.get("ALLOCMETER_FUZZ_SEED") or secrets.token_hex(4)
 PROGRAMS = int(os.environ.get("ALLOCMETER_FUZZ_PROGRAMS", "2500"))
 
+RUN = """
+import json, sys
+from fuzz_run import run_all
 
-@pytest.fixture
-def threads():
-    """Threads to perform steps on; what this one does is the library's as well meanwhile."""
-    install()
-    tracked = is_tracking()
-    gc.disable()
-    with own_context():
-        threads = own_threads(2)
-        try:
-            yield threads
-        finally:
-            for thread in threads:
-                thread.shutdown()
-            (start_tracking if tracked else stop_tracking)()
-            gc.enable()
+run_all(json.loads(sys.argv[1]), **json.loads(sys.argv[2]))
+print("all equal")
+"""
 
 
 def seeds(share):
     if "/" in SEED:
-        return [SEED]
-    return [f"{SEED}/{number}" for number in range(int(PROGRAMS * share))]
+        return f'["{SEED}"]'
+    numbers = range(int(PROGRAMS * share))
+    return "[" + ", ".join(f'"{SEED}/{number}"' for number in numbers) + "]"
 
 
-def run(seed, threads, **options):
-    rng = random.Random(seed)
-    tracked = rng.random() < 0.5
-    (start_tracking if tracked else stop_tracking)()
-    program = Program(rng, threads, tracked=tracked, **options)
-    try:
-        return program.go(rng.randrange(1, 25))
-    except BaseException as error:
-        steps = "\n".join(" ".join(map(str, words)).rstrip() for words in program.log)
-        error.add_note(f"{steps}\nALLOCMETER_FUZZ_SEED={seed} repeats this, {tracked = }")
-        raise
+def test_every_figure_is_that_of_the_model():
+    assert output_of(RUN, seeds(0.8), "{}", timeout=600) == "all equal\n"
 
 
-def test_every_figure_is_that_of_the_model(threads):
-    for seed in seeds(0.8):
-        run(seed, threads)
-
-
-def test_without_the_lock_counts_are_those_of_the_model_and_peaks_are_no_less(threads):
-    for seed in seeds(0.2):
-        run(seed, threads, released=True)
+def test_without_the_lock_counts_are_those_of_the_model_and_peaks_are_no_less():
+    assert output_of(RUN, seeds(0.2), '{"released": true}', timeout=600) == "all equal\n"

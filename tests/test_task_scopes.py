@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from contextvars import Context, copy_context
 from types import SimpleNamespace
 
@@ -28,6 +29,19 @@ def switch(monkeypatch):
     return own
 
 
+@pytest.fixture
+def tasks_that(monkeypatch):
+    """Return a function that has the methods of all tasks replaced, and returns a task."""
+
+    def replace(*, error=None, **methods):
+        monkeypatch.setitem(
+            sys.modules, "_asyncio", SimpleNamespace(Task=SimpleNamespace(**methods))
+        )
+        return SimpleNamespace(_exception=error)
+
+    return replace
+
+
 def complaints(caplog):
     return [record.exc_text.splitlines()[-1] for record in caplog.records]
 
@@ -46,31 +60,30 @@ def test_a_task_that_could_not_be_created_has_no_end(switch):
     assert switch.on
 
 
-def test_a_task_that_is_done_at_once_has_its_end_at_once():
+def test_a_task_that_is_done_at_once_has_its_end_at_once(tasks_that):
     failure = ValueError("on purpose")
     closed = []
     end = _asyncio_scopes.TaskEnd(closed.append, Context())
     for cancelled, error in ((False, None), (False, failure), (True, None)):
-        end.follow(
-            SimpleNamespace(done=giving(True), cancelled=giving(cancelled), _exception=error)
-        )
+        end.follow(tasks_that(done=giving(True), cancelled=giving(cancelled), error=error))
     assert closed == [None, failure, _asyncio_scopes._CANCELLED]
 
 
-def test_a_task_that_is_not_done_is_followed():
+def test_a_task_that_is_not_done_is_followed(tasks_that):
     followed = []
     end = _asyncio_scopes.TaskEnd(print, Context())
-    task = SimpleNamespace(
-        done=giving(False), add_done_callback=lambda done, context: followed.append(done)
+    task = tasks_that(
+        done=giving(False),
+        add_done_callback=lambda task, done, context: followed.append((task, done, context)),
     )
     end.follow(task)
-    assert followed == [end]
+    assert followed == [(task, end, end._own)]
 
 
 @pytest.mark.parametrize("step", ["done", "cancelled"])
-def test_a_task_that_answers_with_an_error_turns_the_scopes_off(switch, caplog, step):
+def test_a_task_that_answers_with_an_error_turns_the_scopes_off(switch, tasks_that, caplog, step):
     answers = {"done": giving(True), "cancelled": giving(False), step: raising(BROKEN)}
-    _asyncio_scopes.TaskEnd(print, Context()).follow(SimpleNamespace(**answers))
+    _asyncio_scopes.TaskEnd(print, Context()).follow(tasks_that(**answers))
     assert not switch.on
     assert complaints(caplog) == ["OSError: out of order"]
 
@@ -84,12 +97,12 @@ def test_a_scope_that_cannot_be_opened_turns_the_scopes_off(switch, monkeypatch,
     assert complaints(caplog) == ["OSError: out of order"]
 
 
-def test_a_context_that_is_occupied_gives_no_scope_to_a_second_task():
+def test_a_context_that_is_occupied_gives_no_scope_to_a_second_task(tasks_that):
     body, context = child(), Context()
     end = _asyncio_scopes.start(body, context, None)
     assert end.context is context
     assert _task_scopes.enter_scope(body, context) is None
-    end(SimpleNamespace(cancelled=giving(False), _exception=None))
+    end(tasks_that(cancelled=giving(False)))
     assert _asyncio_scopes.start(body, context, None) is not None, "it is free again"
     body.close()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import time
 
-import test_fuzz
 from allocmeter import install, stop_tracking
 from allocmeter._core.own import own_context
+from fuzz_run import run_one
 from fuzz_steps import own_threads
 
 
@@ -18,7 +18,7 @@ def run(seed, seconds):
     with own_context():
         threads = own_threads(2)
         while time.monotonic() < until:
-            done += test_fuzz.run(f"{seed}/{done}", threads, released=done % 5 == 0)
+            done += run_one(f"{seed}/{done}", threads, released=done % 5 == 0)
         stop_tracking()
         for thread in threads:
             thread.shutdown()
