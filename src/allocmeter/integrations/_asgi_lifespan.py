@@ -35,7 +35,8 @@ class LifespanConversation(Conversation):
         super().__init__(measuring, scope, receive, send)
 
     @staticmethod
-    def method_of(_scope: Scope) -> str:
+    def method_of(scope: Scope) -> str:
+        del scope
         return STARTUP
 
     def received(self, message: Message) -> None:

@@ -32,7 +32,8 @@ class WebsocketConversation(Conversation):
         super().__init__(measuring, scope, receive, send)
 
     @staticmethod
-    def method_of(_scope: Scope) -> str:
+    def method_of(scope: Scope) -> str:
+        del scope
         return WEBSOCKET
 
     def asked(self) -> None:
