@@ -113,9 +113,6 @@ def test_the_raw_domain_counts_the_same_without_the_interpreter_lock():
     assert fill_and_empty(ctypes.CDLL(None)) == fill_and_empty(ctypes.PyDLL(None))
 
 
-@pytest.mark.xfail(
-    sys.version_info[:2] == (3, 12), reason="blocks of a second scope go missing", strict=False
-)
 def test_threads_without_the_interpreter_lock_count_exactly_side_by_side():
     alone = fill_and_empty(ctypes.PyDLL(None))
     results = []
