@@ -201,7 +201,8 @@ INSTRUMENTS = {
 def main():
     work, instrument = WORKLOADS[sys.argv[1]], INSTRUMENTS[sys.argv[2]]
     if instrument is by_tracemalloc:
-        gc.callbacks.append(lambda phase, info: None)  # as many as the other has: test_oracle.py
+        # As many as the other has: test_oracle.py.
+        gc.callbacks.extend([lambda phase, info: None, lambda phase, info: None])
     for _ in range(2):
         instrument(work)
     gc.collect()  # also empties the interpreter's free lists

@@ -17,13 +17,21 @@ PLAN = list(enumerate(SIZES))
 @pytest.mark.exact
 @pytest.mark.parametrize("phase", ["start", "stop"])
 @pytest.mark.parametrize("position", ["first", "last"])
-def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(phase, position):
-    begin, done = threading.Event(), threading.Event()
+@pytest.mark.parametrize("collected_last", ["this thread", "the other thread"])
+def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(
+    phase, position, collected_last
+):
+    begin, done, collected = threading.Event(), threading.Event(), threading.Event()
     costs = []
 
     def work():
         kept = [None] * len(SIZES)  # not in the scope: a collection empties the free list of lists
+        if collected_last == "the other thread":
+            gc.collect()
+            collected.set()
         begin.wait(30)
+        with measure():  # a collection empties the free lists
+            untouched(SIZES[0])
         with measure() as scope:
             for at, size in PLAN:
                 kept[at] = untouched(size)
@@ -43,7 +51,10 @@ def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(phas
     begin.clear()
     done.clear()
     beside = threading.Thread(target=work)
+    collected.clear()
     beside.start()
+    if collected_last == "the other thread":
+        collected.wait(30)
     gc.callbacks.insert(0 if position == "first" else len(gc.callbacks), callback)
     try:
         with measure():
@@ -53,3 +64,21 @@ def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(phas
         begin.set()
         beside.join()
     assert costs[-2] == costs[-1]
+
+
+@pytest.mark.exact
+def test_a_collection_costs_a_scope_nothing_whoever_collected_last():
+    costs = []
+
+    def collect():
+        with measure() as scope:
+            gc.collect()
+        costs.append(scope.stats)
+
+    collect()
+    collect()
+    thread = threading.Thread(target=gc.collect)
+    thread.start()
+    thread.join()
+    collect()
+    assert costs[1] == costs[2]

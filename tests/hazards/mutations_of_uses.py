@@ -74,8 +74,8 @@ MUTATIONS = [
         "h18",
         "finalizers are charged like everything else",
         CONTEXT_H,
-        "        return am_collector_node(node);\n",
-        "        return node;\n",
+        "    if (AM_UNLIKELY(*am_collecting) && *exclusive) return am_collector_node(node);\n",
+        "",
     ),
     one(
         "h19",

@@ -7,7 +7,8 @@ from typing import Any
 
 from allocmeter._core import types
 
-_callback: Any = None
+_first: Any = None
+_last: Any = None
 
 
 def watch() -> None:
@@ -16,11 +17,12 @@ def watch() -> None:
     Where the check fails, as it may on a patched interpreter, finalizers are charged to the task
     that triggered the collection, and `is_watching` says so.
     """
-    global _callback  # noqa: PLW0603 - one process, one collector
-    if _callback is None:
-        _callback = types.native().am_collector_callback()
-    if _callback not in gc.callbacks:
-        gc.callbacks.insert(0, _callback)
+    global _first, _last  # noqa: PLW0603 - one process, one collector
+    _first = types.native().am_collector_callback(1)
+    _last = types.native().am_collector_callback(0)
+    _remove()
+    gc.callbacks.insert(0, _first)
+    gc.callbacks.append(_last)
     gc.collect(0)
     if not types.native().am_collector_check():
         unwatch()
@@ -29,10 +31,15 @@ def watch() -> None:
 def unwatch() -> None:
     """Undo `watch`."""
     types.native().am_collector_forget()
-    if _callback in gc.callbacks:
-        gc.callbacks.remove(_callback)
+    _remove()
 
 
 def is_watching() -> bool:
     """Whether finalizers are told apart."""
-    return _callback is not None and _callback in gc.callbacks
+    return _first is not None and _first in gc.callbacks
+
+
+def _remove() -> None:
+    for callback in (_first, _last):
+        if callback in gc.callbacks:
+            gc.callbacks.remove(callback)

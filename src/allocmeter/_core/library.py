@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -140,7 +140,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_uninstall": (c_int, []),
         "am_position": (c_int, []),
         "am_native": (c_int, []),
-        "am_collector_callback": (py_object, []),
+        "am_collector_callback": (py_object, [c_int]),
         "am_collector_check": (c_int, []),
         "am_track": (c_int, [c_int]),
         "am_is_tracking": (c_int, []),

@@ -66,7 +66,9 @@ int am_uninstall(void) {
 int am_position(void) { return am_hooks_position(); }
 int am_native(void) { return am_native_state(); }
 
-PyObject *am_collector_callback(void) { return am_collector_callback_new(); }
+PyObject *am_collector_callback(int at_start) {
+    return at_start ? am_collector_start_callback() : am_collector_stop_callback();
+}
 int am_collector_check(void) { return am_collector_verify(); }
 void am_collector_forget(void) { am_collector_ignore(); }
 

@@ -21,7 +21,7 @@
 #include "aggregate.h"
 #include "platform.h"
 
-#define AM_ABI_VERSION 4
+#define AM_ABI_VERSION 5
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -93,9 +93,9 @@ AM_API int am_uninstall(void); /* 0 gone, -1 not on top, -2 scopes are open */
 AM_API int am_position(void);  /* pymem.h: not installed, on top, wrapped, removed */
 AM_API int am_native(void);    /* malloc.h: whether the native domain is seen, or why not */
 
-/* The collector (collector.h): the callable for gc.callbacks; whether the collector's flag can be
- * trusted, after one collection with it in place; and trusting it no more. */
-AM_API PyObject *am_collector_callback(void);
+/* The collector (collector.h): the callables to be first and last in gc.callbacks; whether the
+ * collector's flag can be trusted, after one collection with them in place; and trusting it no more. */
+AM_API PyObject *am_collector_callback(int at_start);
 AM_API int am_collector_check(void);
 AM_API void am_collector_forget(void);
 

@@ -11,51 +11,80 @@ static const int never;
 const int *am_collecting = &never;
 
 static struct {
-    uint64_t state_id; /* of the thread that collects, or did so last; memory is used again */
-    uint32_t node;             /* what was current there when the collection began */
-    int running;               /* our callback was called at its start, and not at its end */
+    uint64_t state_id; /* of the thread that collects; 0: not known, the flag tells whether one does */
+    uint32_t node;     /* what was current there when the collection began */
     int flag_at_start;
 } collection;
 
-static const int *flag(void) { return &PyInterpreterState_Main()->gc.collecting; }
+static PyObject *at_start, *at_stop;
 
-static PyObject *on_collection(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+static struct _gc_runtime_state *gc(void) { return &PyInterpreterState_Main()->gc; }
+
+static void begin(uint32_t node) {
+    collection.node = node;
+    collection.state_id = PyThreadState_Get()->id;
+}
+
+/* Called with "start" or "stop", which differ in the third letter. */
+static int is_start(PyObject *const *args, Py_ssize_t count) {
+    if (count < 1 || !PyUnicode_Check(args[0]) || PyUnicode_GET_LENGTH(args[0]) < 4) return -1;
+    return PyUnicode_READ_CHAR(args[0], 2) == 'a';
+}
+
+static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     (void)self;
-    /* Called with "start" or "stop", which differ in the third letter. */
-    if (count < 1 || !PyUnicode_Check(args[0]) || PyUnicode_GET_LENGTH(args[0]) < 4)
-        Py_RETURN_NONE;
-    if (PyUnicode_READ_CHAR(args[0], 2) == 'a') {
+    if (is_start(args, count) == 1) {
         int exclusive;
-        collection.flag_at_start = *flag();
-        collection.node = am_located(1, &exclusive);
-        am_recorded(collection.node, exclusive);
-        collection.state_id = PyThreadState_Get()->id;
-        collection.running = 1;
-    } else {
-        collection.running = 0;
+        uint32_t node = am_located(1, &exclusive);
+        am_recorded(node, exclusive);
+        collection.flag_at_start = gc()->collecting;
+        begin(node);
     }
     Py_RETURN_NONE;
 }
 
-static PyMethodDef callback = {"allocmeter_on_collection",
-                               (PyCFunction)(void (*)(void))on_collection, METH_FASTCALL,
-                               "Tells which thread is collecting garbage."};
+static PyObject *on_stop(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    (void)self;
+    if (is_start(args, count) == 0) {
+        /* While there are callbacks behind this one, other threads may run with the flag set. */
+        PyObject *callbacks = gc()->callbacks;
+        Py_ssize_t all = PyList_GET_SIZE(callbacks);
+        if (all > 0 && PyList_GET_ITEM(callbacks, all - 1) == at_stop) collection.state_id = 0;
+    }
+    Py_RETURN_NONE;
+}
 
-PyObject *am_collector_callback_new(void) { return PyCFunction_New(&callback, NULL); }
+#define AS_METHOD(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+
+static PyMethodDef start_callback = {"allocmeter_on_start", AS_METHOD(on_start),
+                                     "Tells which thread collects garbage: the first callback."};
+static PyMethodDef stop_callback = {"allocmeter_on_stop", AS_METHOD(on_stop),
+                                    "Tells that none does any more: the last callback."};
+
+static PyObject *kept(PyObject **callable, PyMethodDef *definition) {
+    if (*callable == NULL) *callable = PyCFunction_New(definition, NULL);
+    return Py_XNewRef(*callable);
+}
+
+PyObject *am_collector_start_callback(void) { return kept(&at_start, &start_callback); }
+PyObject *am_collector_stop_callback(void) { return kept(&at_stop, &stop_callback); }
 
 int am_collector_verify(void) {
-    int trusted = collection.flag_at_start == 1 && *flag() == 0;
-    am_collecting = trusted ? flag() : &never;
+    int trusted = collection.flag_at_start == 1 && gc()->collecting == 0;
+    am_collecting = trusted ? &gc()->collecting : &never;
     return trusted;
 }
 
 void am_collector_ignore(void) { am_collecting = &never; }
 
 uint32_t am_collector_node(uint32_t node) {
-    /* Other threads work on while a finalizer or a callback releases the lock. */
-    if (node == AM_OWN || collection.state_id != am_thread.state_id) return node;
-    /* A finalizer may open a scope of its own. Before and after our callback runs, it is callbacks of
-     * others that allocate; the thread is that of the collection before then, as it nearly always
-     * is again. */
-    return collection.node == node || !collection.running ? AM_GC : node;
+    /* Callbacks that stand before ours may release the lock. But a collection begins with the
+     * making of what it passes to them, so whoever allocates first is the thread that collects. */
+    if (collection.state_id == 0) begin(node);
+    if (node == AM_ROOT && !am_records_root()) return AM_NONE;
+    if (node == AM_OWN || node == AM_NONE) return node;
+    /* Other threads work on while a finalizer or a callback has released the lock, and a finalizer
+     * may open a scope of its own. */
+    int finalizing = collection.state_id == PyThreadState_Get()->id && collection.node == node;
+    return finalizing ? AM_GC : node;
 }

@@ -2,8 +2,8 @@
  * happened to trigger it. Frees need no such care: they go to their owners.
  *
  * The interpreter keeps a flag for "a collection is under way", in a structure that is private to
- * each minor version; a callback in gc.callbacks tells which thread is collecting, because a
- * finalizer may release the lock. The flag is read only after it was seen to rise and fall with a
+ * each minor version; two callbacks in gc.callbacks, at both ends, tell which thread is collecting,
+ * because finalizers and callbacks of others may release the lock. The flag is read only after it was seen to rise and fall with a
  * real collection: am_collector_verify. Until then, and if it did not, nothing is told apart. */
 #ifndef AM_COLLECTOR_H
 #define AM_COLLECTOR_H
@@ -15,16 +15,19 @@
 /* The flag, or a constant 0 while it cannot be trusted. Reading it needs the interpreter lock. */
 extern const int *am_collecting;
 
-/* A new reference to the callable for gc.callbacks. */
-PyObject *am_collector_callback_new(void);
+/* The callables for gc.callbacks, the one to be its first and the one to be its last: each the same
+ * object at every call, a new reference; NULL with an exception set. */
+PyObject *am_collector_start_callback(void);
+PyObject *am_collector_stop_callback(void);
 
-/* After a collection with the callback in place: whether the flag did what it should. */
+/* After a collection with the callbacks in place: whether the flag did what it should. */
 int am_collector_verify(void);
 
 /* Trusts the flag no more. */
 void am_collector_ignore(void);
 
-/* The node to charge instead of `node` while *am_collecting is set. */
+/* The node to charge instead of `node` while *am_collecting is set, with the interpreter lock held;
+ * AM_NONE if nothing is to be recorded. */
 AM_COLD uint32_t am_collector_node(uint32_t node);
 
 #endif

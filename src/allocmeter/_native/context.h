@@ -107,10 +107,8 @@ static inline int am_records_root(void) {
 /* The node to charge, AM_NONE if nothing is to be recorded. */
 static inline uint32_t am_current(int locked, int *exclusive) {
     uint32_t node = am_located(locked, exclusive);
-    if (node == AM_ROOT && !am_records_root()) return AM_NONE;
-    if (AM_UNLIKELY(*am_collecting) && *exclusive && node != AM_NONE)
-        return am_collector_node(node);
-    return node;
+    if (AM_UNLIKELY(*am_collecting) && *exclusive) return am_collector_node(node);
+    return node == AM_ROOT && !am_records_root() ? AM_NONE : node;
 }
 
 /* Inside the allocator below ours, whose own calls are not counted again. Returns what was

@@ -36,7 +36,7 @@ def begin(observer: Callable[[measure], None]) -> None:
     for name, method in _METHODS.items():
         setattr(measure, name, method)
     if _note_collection not in gc.callbacks:
-        gc.callbacks.append(_note_collection)
+        gc.callbacks.insert(-1, _note_collection)  # the last one is the core's, if it is there
 
 
 def end() -> None:
