@@ -78,11 +78,12 @@ int am_collector_verify(void) {
 void am_collector_ignore(void) { am_collecting = &never; }
 
 uint32_t am_collector_node(uint32_t node) {
+    if (node == AM_NONE) return node; /* muted: the hook around this one has asked, or need not */
     /* Callbacks that stand before ours may release the lock. But a collection begins with the
      * making of what it passes to them, so whoever allocates first is the thread that collects. */
     if (collection.state_id == 0) begin(node);
     if (node == AM_ROOT && !am_records_root()) return AM_NONE;
-    if (node == AM_OWN || node == AM_NONE) return node;
+    if (node == AM_OWN) return node;
     /* Other threads work on while a finalizer or a callback has released the lock, and a finalizer
      * may open a scope of its own. */
     int finalizing = collection.state_id == PyThreadState_Get()->id && collection.node == node;
