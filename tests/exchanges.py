@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 
 from allocmeter import measure
-from allocmeter._core.types import NativeExchange
+from allocmeter._core.types import NativeEntrance, NativeExchange
 
 MESSAGE = {"type": "http.request"}
 
 
 class Exchange(NativeExchange):
-    def __init__(self):
-        self.failures = 0
+    failures = 0
+
+    def prepare(self):
+        pass
 
     def sending(self, message):
         return message
@@ -52,11 +54,33 @@ async def server(*_message):
     return MESSAGE
 
 
-def beginning_with(receive=server, send=server, *, plain=True):
-    """Return the arguments of `_begin`."""
-    asgi_scope = {"type": "http", "path": "/", "root_path": ""}
-    notable = frozenset({"http.disconnect"})
-    return measure(), asgi_scope, "GET", receive, send, notable, plain, None
+class Measuring:
+    """What an entrance asks of the middleware's side."""
+
+    scope_class = measure
+    registry = None
+    known = None
+
+    def __init__(self):
+        self.switch = self
+        self.on = True
+
+    def give_up(self):
+        self.on = False
+
+
+METHODS = {"GET": ("GET", None), None: ("(other)", None)}
+
+
+def entrance(kind=Exchange, *, plain=True, measuring=None, excluded=None):
+    kinds = {"http": (kind, frozenset({"http.disconnect"}), plain, None)}
+    return NativeEntrance(kinds, METHODS, measuring or Measuring(), excluded)
+
+
+def begun_by(kind, receive=server, send=server, *, plain=True):
+    """Return an exchange whose scope is current; `leave` it."""
+    asgi_scope = {"type": "http", "method": "GET", "path": "/", "root_path": ""}
+    return entrance(kind, plain=plain)(asgi_scope, receive, send)
 
 
 @contextlib.contextmanager
@@ -65,8 +89,7 @@ def beginning():
     exchanges = []
 
     def begin(receive=server, send=server, *, kind=Exchange, plain=True):
-        exchange = kind()
-        exchange._begin(*beginning_with(receive, send, plain=plain))
+        exchange = begun_by(kind, receive, send, plain=plain)
         exchanges.append(exchange)
         return exchange
 

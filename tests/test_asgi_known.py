@@ -115,7 +115,7 @@ async def test_an_ordinary_request_is_named_without_python(anyio_backend, monkey
 async def test_an_application_that_makes_routes_all_the_time_has_only_some_kept(
     anyio_backend, monkeypatch
 ):
-    monkeypatch.setattr(_asgi_measuring, "_MOST_ROUTES", 5)
+    monkeypatch.setattr(_asgi_measuring, "_MOST_KNOWN", 5)
     app = Starlette(routes=[])
     registry = Registry()
     wrapped = AllocationMiddleware(app, registry=registry)
@@ -123,7 +123,7 @@ async def test_an_application_that_makes_routes_all_the_time_has_only_some_kept(
         app.router.routes[:] = [Route("/a", page)]
         await request(wrapped, "/a")
     assert counts(registry) == {"GET /a": 20}
-    assert len(wrapped._measuring._routes) == 5
+    assert len(wrapped._measuring.known) == 5
 
 
 async def test_a_failure_is_told_from_a_success_of_the_same_route(anyio_backend):

@@ -10,7 +10,7 @@ import weakref
 
 from allocmeter import backend_info
 from allocmeter._core.figures import current_scope
-from exchanges import MESSAGE, Exchange, Pause, beginning_with, driven
+from exchanges import MESSAGE, Exchange, Pause, begun_by, driven
 
 
 class Named(Exchange):
@@ -18,9 +18,7 @@ class Named(Exchange):
 
 
 def begin():
-    exchange = Named()
-    exchange._begin(*beginning_with())
-    return exchange
+    return begun_by(Named)
 
 
 def in_a_context_of_its_own(function):
@@ -117,8 +115,7 @@ class Hostile:
         return {"type": self.random.choice(["http.request", "http.disconnect", 5])}
 
     def begin(self):
-        exchange = Named()
-        exchange._begin(*beginning_with(self.server, self.server))
+        exchange = begun_by(Named, self.server, self.server)
         self.exchanges.append(exchange)
         self.all.insert(0, lambda: exchange.leave(None))
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from allocmeter._core.figures import current_scope
-from exchanges import MESSAGE, Exchange, Pause, beginning, beginning_with, driven, server
+from exchanges import MESSAGE, Exchange, Pause, beginning, driven, server
 
 EXECUTING = "already executing"
 USED = "cannot reuse already awaited"
@@ -188,22 +188,10 @@ def test_what_cannot_be_awaited_is_a_type_error(begun, awaitable):
             begun(receive).receive().send(None)
 
 
-def test_beginning_twice_is_refused_and_changes_nothing(begun):
-    exchange = begun()
-    scope = exchange._scope
-    with pytest.raises(TypeError, match="once"):
-        exchange._begin(*beginning_with())
-    assert exchange._scope is scope
-    assert driven(exchange.receive()) is MESSAGE
-
-
 def test_nothing_works_before_the_beginning():
     for step in (Exchange().receive, lambda: Exchange().send({}), lambda: Exchange().leave(None)):
         with pytest.raises(RuntimeError, match="has not begun"):
             step()
-    for arguments in ((), (1, *beginning_with()[1:]), (*beginning_with()[:5], set(), True, None)):
-        with pytest.raises(TypeError):
-            Exchange()._begin(*arguments)
 
 
 def test_a_message_may_change_while_it_is_looked_at(begun):

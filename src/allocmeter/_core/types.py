@@ -43,9 +43,12 @@ class _Unavailable:
 
 
 if _loaded is None:
-    NativeScope = NativeAnchor = NativeExchange = NativeRegistry = _Unavailable
+    NativeScope = NativeAnchor = NativeExchange = _Unavailable
+    NativeEntrance = NativeRouteNames = NativeRegistry = _Unavailable
 else:
     NativeScope = _loaded.am_scope_class()
     NativeAnchor = _loaded.am_anchor_class()
     NativeExchange = _loaded.am_exchange_class()
+    NativeEntrance = _loaded.am_entrance_class()
+    NativeRouteNames = _loaded.am_route_names_class()
     NativeRegistry = _loaded.am_registry_class()

@@ -66,21 +66,33 @@ class NativeExchange:
     def _path(self) -> str: ...
     @property
     def _root_path(self) -> str: ...
-    def _begin(
-        self,
-        scope: NativeScope,
-        asgi_scope: MutableMapping[str, Any],
-        method: str,
-        receive: Callable[[], Awaitable[Any]],
-        send: Callable[[Any], Awaitable[None]],
-        notable: frozenset[str],
-        plain: bool,
-        known: tuple[dict[int, dict[str, str]], *tuple[str, ...]] | None,
-        /,
-    ) -> None: ...
+    @property
+    def _measuring(self) -> Any: ...
     def leave(self, error: BaseException | None, /) -> None: ...
     def receive(self) -> Coroutine[Any, Any, Any]: ...
     def send(self, message: Any, /) -> Coroutine[Any, Any, None]: ...
+
+class NativeEntrance:
+    def __init__(
+        self,
+        kinds: dict[str, tuple[type[Any], frozenset[str], bool, tuple[str, str] | None]],
+        methods: dict[str | None, tuple[str, str]],
+        measuring: Any,
+        excluded: Callable[[MutableMapping[str, Any]], bool] | None,
+        /,
+    ) -> None: ...
+    def __call__(
+        self,
+        asgi_scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        /,
+    ) -> Any: ...
+
+class NativeRouteNames:
+    def __init__(self, most: int, /) -> None: ...
+    def add(self, route: object, inclusion: object, method: str, name: str, /) -> bool: ...
+    def __len__(self) -> int: ...
 
 class NativeRegistry:
     def __init__(self, max_names: int = 1000) -> None: ...

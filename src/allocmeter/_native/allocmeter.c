@@ -4,13 +4,16 @@
 
 #include "collector.h"
 #include "construction.h"
+#include "entrance.h"
 #include "exchange.h"
 #include "fork.h"
 #include "ledger.h"
 #include "malloc.h"
+#include "mapping.h"
 #include "ownership.h"
 #include "pymem.h"
 #include "registry.h"
+#include "route_names.h"
 #include "scope.h"
 #include "standin.h"
 
@@ -31,7 +34,8 @@ int am_init(void) {
         return -1;
     }
     if (am_context_init() < 0 || am_ownership_init() < 0 || am_registry_init() < 0 ||
-        am_scope_init() < 0 || am_anchor_init() < 0 || am_exchange_init() < 0)
+        am_scope_init() < 0 || am_anchor_init() < 0 || am_exchange_init() < 0 ||
+        am_entrance_init() < 0)
         return -1;
     done = 1;
     return 0;
@@ -40,6 +44,8 @@ int am_init(void) {
 PyObject *am_scope_class(void) { return Py_NewRef(&am_scope_type); }
 PyObject *am_anchor_class(void) { return Py_NewRef(&am_anchor_type); }
 PyObject *am_exchange_class(void) { return Py_NewRef(&am_exchange_type); }
+PyObject *am_entrance_class(void) { return Py_NewRef(&am_entrance_type); }
+PyObject *am_route_names_class(void) { return Py_NewRef(&am_route_names_type); }
 PyObject *am_registry_class(void) { return Py_NewRef(&am_registry_type); }
 PyObject *am_own_guard_object(void) { return am_own_guard(); }
 PyObject *am_own_context_object(void) { return am_own_anchor(); }
@@ -65,6 +71,8 @@ int am_uninstall(void) {
 
 int am_position(void) { return am_hooks_position(); }
 int am_native(void) { return am_native_state(); }
+
+int am_exchange_mappings(int on) { return am_mapping_trust(on); }
 
 PyObject *am_collector_callback(int at_start) {
     return at_start ? am_collector_start_callback() : am_collector_stop_callback();

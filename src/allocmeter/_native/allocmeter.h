@@ -76,6 +76,8 @@ AM_API int am_init(void);
 AM_API PyObject *am_scope_class(void);
 AM_API PyObject *am_anchor_class(void);
 AM_API PyObject *am_exchange_class(void);
+AM_API PyObject *am_entrance_class(void);
+AM_API PyObject *am_route_names_class(void);
 AM_API PyObject *am_registry_class(void);
 
 /* The object behind `with OWN:`; and an anchor that charges a whole context to the library. */
@@ -98,6 +100,10 @@ AM_API int am_native(void);    /* malloc.h: whether the native domain is seen, o
 AM_API PyObject *am_collector_callback(int at_start);
 AM_API int am_collector_check(void);
 AM_API void am_collector_forget(void);
+
+/* Whether scopes of exchanges are set aside by changing the mappings of contexts (mapping.h), where
+ * that was found to work; returns what was so before. For tests of the way without. */
+AM_API int am_exchange_mappings(int on);
 
 /* Whether code outside every scope is recorded; returns what it was before. Turning it on again
  * accepts that blocks may have gone by unseen until now. */

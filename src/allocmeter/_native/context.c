@@ -1,6 +1,6 @@
 #include "context.h"
 
-#include "crossing.h"
+#include "mapping.h"
 #include "scope.h"
 #include "standin.h"
 
@@ -16,7 +16,7 @@ int am_context_init(void) {
     if (variable != NULL) return 0;
     main_interpreter = PyInterpreterState_Main();
     variable = PyContextVar_New("allocmeter_scope", NULL);
-    return variable == NULL ? -1 : 0;
+    return variable == NULL ? -1 : am_mapping_verify(variable);
 }
 
 int am_is_attached(const PyThreadState *state) {
@@ -41,8 +41,8 @@ static am_holder *effective(am_holder *holder, const PyObject *context) {
 }
 
 static int is_holder(PyObject *value) {
-    return PyObject_TypeCheck(value, &am_scope_type) || Py_IS_TYPE(value, &am_crossing_type) ||
-           PyObject_TypeCheck(value, &am_anchor_type) || Py_IS_TYPE(value, &am_standin_type);
+    return PyObject_TypeCheck(value, &am_scope_type) || PyObject_TypeCheck(value, &am_anchor_type) ||
+           Py_IS_TYPE(value, &am_standin_type);
 }
 
 /* Looking the variable up may compare it with another one of the same hash, and a comparison counts
@@ -54,7 +54,7 @@ static int is_holder(PyObject *value) {
 #endif
 #define SPARE_CALLS 20
 
-static am_holder *variable_value(void) {
+am_holder *am_context_value(void) {
     PyObject *value = NULL;
 #ifdef CALLS_LEFT
     PyThreadState *state = PyThreadState_Get();
@@ -74,12 +74,12 @@ static am_holder *variable_value(void) {
 static const PyObject *this_context(void) { return PyThreadState_Get()->context; }
 
 int am_context_includes(const am_holder *holder) {
-    const am_holder *at = variable_value();
+    const am_holder *at = am_context_value();
     while (at != NULL && at != holder) at = at->previous;
     return at != NULL;
 }
 
-am_holder *am_context_holder(void) { return effective(variable_value(), this_context()); }
+am_holder *am_context_holder(void) { return effective(am_context_value(), this_context()); }
 
 /* Whether the thread works for another interpreter, given that it is not attached to ours. */
 static int is_elsewhere(const PyThreadState *state, int locked) {
@@ -102,6 +102,12 @@ static void remember(uint32_t node, const PyThreadState *state) {
     thread->left_elsewhere = am_left_elsewhere;
 }
 
+static void remember_value(am_holder *value) {
+    const PyThreadState *state = PyThreadState_Get();
+    const am_holder *holder = effective(value, state->context);
+    remember(holder == NULL ? AM_ROOT : holder->node, state);
+}
+
 uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
     if (thread->state == AM_MUTED) return AM_NONE;
@@ -119,31 +125,35 @@ uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
         int pinned = thread->node != AM_NONE && am_foreign_pin(thread->node, thread->generation);
         return pinned ? thread->node : AM_ROOT;
     }
-    const am_holder *holder = effective(variable_value(), state->context);
-    remember(holder == NULL ? AM_ROOT : holder->node, state);
+    remember_value(am_context_value());
     return thread->node;
 }
 
-/* Sets the variable: 0, or -1 with an exception set and the old value in place. Without memory for
- * the token, CPython reports a failure and has set the variable all the same. */
-static int variable_set(PyObject *value) {
-    PyObject *token = PyContextVar_Set(variable, value);
+/* Without memory for the token, CPython reports a failure and has set the variable all the same. */
+int am_context_set(am_holder *value) {
+    PyObject *token = PyContextVar_Set(variable, value == NULL ? Py_None : (PyObject *)value);
     am_thread.state = AM_NO_STATE;
     if (token != NULL) {
         Py_DECREF(token);
-        remember(value == Py_None ? AM_ROOT : ((am_holder *)value)->node, PyThreadState_Get());
+        remember_value(value);
         return 0;
     }
-    if (variable_value() != (value == Py_None ? NULL : (am_holder *)value)) return -1;
+    if (am_context_value() != value) return -1;
     PyErr_Clear();
     return 0;
+}
+
+int am_context_exchange(PyObject *from, PyObject *to, am_holder *value) {
+    if (!am_mapping_exchange(from, to)) return 0;
+    remember_value(value);
+    return 1;
 }
 
 int am_context_enter(am_holder *holder, am_holder *inside) {
     am_holder *previous = am_context_holder();
     am_holder *value = inside == NULL ? holder : effective(inside, this_context());
     Py_XINCREF(previous);
-    if (variable_set((PyObject *)value) < 0) {
+    if (am_context_set(value) < 0) {
         Py_XDECREF(previous);
         return -1;
     }
@@ -162,19 +172,19 @@ static void leave_elsewhere(am_holder *holder) {
  * one that inherited it by copy, it is still the value there. */
 static void step_back(am_holder *holder) {
     am_holder *back = effective(holder->previous, this_context());
-    int failed = variable_set(back == NULL ? Py_None : (PyObject *)back) < 0;
+    int failed = am_context_set(back) < 0;
     if (failed) PyErr_Clear(); /* no memory: it stays the value here, and is passed over */
     if (failed || holder->context != this_context()) leave_elsewhere(holder);
     else Py_CLEAR(holder->previous);
 }
 
 void am_context_leave(am_holder *holder) {
-    if (variable_value() == holder) step_back(holder);
+    if (am_context_value() == holder) step_back(holder);
     else leave_elsewhere(holder);
 }
 
 am_holder *am_context_pause(am_holder *holder) {
-    am_holder *inside = variable_value(), *at = inside;
+    am_holder *inside = am_context_value(), *at = inside;
     while (at != NULL && at != holder) at = at->previous;
     if (at == NULL || inside == holder) {
         am_context_leave(holder);

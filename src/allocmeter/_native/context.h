@@ -148,6 +148,16 @@ static inline uint64_t am_own_watch(void) {
 /* What is current in this context, borrowed; NULL: the root. Inside an own section. */
 am_holder *am_context_holder(void);
 
+/* The value of the variable, borrowed, which may be a holder that was left; NULL: it has none, or
+ * None. Setting it: 0, or -1 with an exception set and the old value in place. Inside an own
+ * section. */
+am_holder *am_context_value(void);
+int am_context_set(am_holder *value);
+
+/* Changes the mapping (mapping.h) of this context from one to another in which the variable has this
+ * value: 1; 0, and nothing changed, if the first is not there. Allocates nothing. */
+int am_context_exchange(PyObject *from, PyObject *to, am_holder *value);
+
 /* Makes a holder current here, or `inside` it the one that was current when it was paused; and what
  * was current before it current again. Inside an own section. Entering can fail for want of memory:
  * -1 with an exception set, nothing changed. Leaving where the holder is not current (in another

@@ -3,10 +3,11 @@
 enum { NEW, RUNNING, FINISHED };
 
 typedef struct {
-    am_holder holder; /* first; of the root */
+    PyObject_HEAD
     am_exchange *exchange;
     PyObject *message; /* NULL: to receive one */
     PyObject *inner;   /* what the server's coroutine is iterated by */
+    am_holder *inside; /* between steps: what the server's code had made current; or NULL */
     char state;
     char stepping; /* the server's code runs right now: no other step may begin */
 } crossing_t;
@@ -14,13 +15,10 @@ typedef struct {
 PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
     crossing_t *self = PyObject_GC_New(crossing_t, &am_crossing_type);
     if (self == NULL) return NULL;
-    self->holder.previous = NULL;
-    self->holder.context = NULL;
-    self->holder.node = AM_ROOT;
-    self->holder.left_elsewhere = 0;
     self->exchange = (am_exchange *)Py_NewRef(exchange);
     self->message = Py_XNewRef(message);
     self->inner = NULL;
+    self->inside = NULL;
     self->state = NEW;
     self->stepping = 0;
     PyObject_GC_Track(self);
@@ -43,16 +41,27 @@ static PyObject *iterator_of(PyObject *awaitable) {
                         Py_TYPE(awaitable)->tp_name);
 }
 
+/* Around every stretch of the server's code: no other step may begin, and no scope is current. 0, or
+ * -1 with an exception set. */
+static int step_begin(crossing_t *self, am_absence *absence) {
+    static am_twins nothing; /* the collector has taken the exchange apart */
+    am_twins *known = self->exchange == NULL ? &nothing : &self->exchange->twins;
+    if (am_absence_begin(absence, known, self->inside) < 0) return -1;
+    self->stepping = 1;
+    return 0;
+}
+
+static void step_end(crossing_t *self, am_absence *absence) {
+    self->stepping = 0;
+    Py_XSETREF(self->inside, am_absence_end(absence));
+}
+
 static int begin(crossing_t *self) {
     PyObject *call = self->message == NULL ? self->exchange->receive : self->exchange->send;
     if (call == NULL) { /* the collector has taken it apart */
         PyErr_SetString(PyExc_RuntimeError, "this exchange is gone");
         return -1;
     }
-    am_own_begin();
-    int failed = am_context_enter(&self->holder, NULL) < 0;
-    am_own_end();
-    if (failed) return -1;
     self->state = RUNNING;
     PyObject *awaitable = self->message == NULL ? PyObject_CallNoArgs(call)
                                                 : PyObject_CallOneArg(call, self->message);
@@ -72,11 +81,9 @@ static int returned(crossing_t *self, PyObject *result) {
  * outcome, unless it has to be replaced by an exception that nobody may catch. */
 static PyObject *finish(crossing_t *self, PyObject *result) {
     PyObject *type, *value, *traceback;
-    char before = self->state;
     self->state = FINISHED;
     PyErr_Fetch(&type, &value, &traceback);
     am_own_begin();
-    if (before == RUNNING) am_context_leave(&self->holder);
     if (result != NULL) {
         if (returned(self, result) < 0) Py_CLEAR(result);
     } else {
@@ -90,6 +97,7 @@ static PyObject *finish(crossing_t *self, PyObject *result) {
         }
     }
     Py_CLEAR(self->inner);
+    Py_CLEAR(self->inside);
     Py_CLEAR(self->message);
     Py_CLEAR(self->exchange);
     am_own_end();
@@ -112,9 +120,10 @@ static PySendResult crossing_step(PyObject *object, PyObject *value, PyObject **
         return PYGEN_ERROR;
     }
     PySendResult step = PYGEN_ERROR;
-    self->stepping = 1;
+    am_absence absence;
+    if (step_begin(self, &absence) < 0) return PYGEN_ERROR;
     if (self->state == RUNNING || begin(self) == 0) step = PyIter_Send(self->inner, value, result);
-    self->stepping = 0;
+    step_end(self, &absence);
     if (step == PYGEN_NEXT) return step;
     *result = finish(self, *result);
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
@@ -185,7 +194,8 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
         raise_given(type, value);
         return self->state == NEW ? finish(self, NULL) : NULL;
     }
-    self->stepping = 1;
+    am_absence absence;
+    if (step_begin(self, &absence) < 0) return NULL;
     PyObject *throw = PyObject_GetAttrString(self->inner, "throw");
     PyObject *yielded = NULL;
     if (throw != NULL) {
@@ -195,7 +205,7 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
         PyErr_Clear();
         raise_given(type, value);
     }
-    self->stepping = 0;
+    step_end(self, &absence);
     if (yielded != NULL) return yielded;
     PyObject *result = finish(self, stop_taken());
     return result == NULL ? NULL : stepped(PYGEN_RETURN, result);
@@ -206,14 +216,15 @@ static PyObject *crossing_close(PyObject *object, PyObject *unused) {
     (void)unused;
     if (is_stepping(self)) return NULL;
     if (self->state == RUNNING) {
-        self->stepping = 1;
+        am_absence absence;
+        if (step_begin(self, &absence) < 0) return NULL;
         PyObject *close = PyObject_GetAttrString(self->inner, "close");
         PyObject *closed = close == NULL ? NULL : PyObject_CallNoArgs(close);
         if (close == NULL) PyErr_Clear();
         int failed = close != NULL && closed == NULL;
         Py_XDECREF(close);
         Py_XDECREF(closed);
-        self->stepping = 0;
+        step_end(self, &absence);
         if (!failed) PyErr_SetNone(PyExc_GeneratorExit);
         (void)finish(self, NULL);
         if (failed) return NULL;
@@ -242,8 +253,8 @@ static PyAsyncMethods crossing_as_async = {.am_await = awaited, .am_send = cross
 
 static int crossing_traverse(PyObject *object, visitproc visit, void *arg) {
     crossing_t *self = (crossing_t *)object;
-    Py_VISIT((PyObject *)self->holder.previous);
     Py_VISIT((PyObject *)self->exchange);
+    Py_VISIT((PyObject *)self->inside);
     Py_VISIT(self->message);
     Py_VISIT(self->inner);
     return 0;
@@ -252,8 +263,8 @@ static int crossing_traverse(PyObject *object, visitproc visit, void *arg) {
 static int crossing_clear(PyObject *object) {
     crossing_t *self = (crossing_t *)object;
     self->state = FINISHED;
-    Py_CLEAR(self->holder.previous);
     Py_CLEAR(self->exchange);
+    Py_CLEAR(self->inside);
     Py_CLEAR(self->message);
     Py_CLEAR(self->inner);
     return 0;

@@ -5,17 +5,18 @@
 
 #include "crossing.h"
 #include "ownership.h"
+#include "route_names.h"
 
 /* What the derived class is called by, and what ASGI calls things. */
 static struct {
     PyObject *sending, *sending_unusual, *sent, *refused, *asked, *received, *received_unusual;
-    PyObject *ended, *failed;
-    PyObject *mark, *route, *path, *root_path, *nothing;
+    PyObject *prepare, *ended, *failed;
+    PyObject *mark, *path, *root_path, *nothing;
+    PyObject *route, *inclusions, *inclusion, *template, *mounted;
     PyObject *type, *more_body, *status, *trailers;
 } names;
 
-/* A method of the derived class has raised. What is none of the program's business stays here. */
-static int contained(am_exchange *self) {
+int am_exchange_contained(PyObject *object, PyObject *method) {
     if (!PyErr_ExceptionMatches(PyExc_Exception)) return -1;
     PyObject *type, *value, *traceback;
     PyObject *type_before, *value_before, *traceback_before;
@@ -24,12 +25,17 @@ static int contained(am_exchange *self) {
     if (traceback != NULL) PyException_SetTraceback(value, traceback);
     PyErr_GetExcInfo(&type_before, &value_before, &traceback_before);
     PyErr_SetExcInfo(type, value, traceback);
-    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)self, names.failed);
+    PyObject *done = PyObject_CallMethodNoArgs(object, method);
     int ours = done != NULL || PyErr_ExceptionMatches(PyExc_Exception);
-    if (done == NULL && ours) PyErr_WriteUnraisable((PyObject *)self);
+    if (done == NULL && ours) PyErr_WriteUnraisable(object);
     Py_XDECREF(done);
     PyErr_SetExcInfo(type_before, value_before, traceback_before);
     return ours ? 0 : -1;
+}
+
+/* A method of the derived class has raised. What is none of the program's business stays here. */
+static int contained(am_exchange *self) {
+    return am_exchange_contained((PyObject *)self, names.failed);
 }
 
 static int told(am_exchange *self, PyObject *method, PyObject *argument) {
@@ -55,20 +61,22 @@ int am_exchange_received(am_exchange *self, PyObject *message) {
     return notable ? told(self, names.received, message) : 0;
 }
 
-/* The name that requests of this method to this route got before; NULL: unknown, or it may depend on
- * something else that is in the scope. Borrowed. */
+/* The name that requests of this method to this route got before, borrowed; NULL: unknown, or it may
+ * depend on something else that is in the scope. An exception may be set. */
 static PyObject *known_name(am_exchange *self) {
-    if (!PyTuple_Check(self->known) || !PyDict_CheckExact(self->asgi_scope)) return NULL;
-    PyObject *by_route = PyTuple_GET_ITEM(self->known, 0);
-    PyObject *route = PyDict_GetItemWithError(self->asgi_scope, names.route);
-    if (route == NULL) return NULL;
-    for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(self->known); i++)
-        if (PyDict_Contains(self->asgi_scope, PyTuple_GET_ITEM(self->known, i)) != 0) return NULL;
-    PyObject *identity = PyLong_FromVoidPtr(route);
-    if (identity == NULL) return NULL;
-    PyObject *by_method = PyDict_GetItemWithError(by_route, identity);
-    Py_DECREF(identity);
-    return by_method == NULL ? NULL : PyDict_GetItemWithError(by_method, self->method);
+    PyObject *asgi_scope = self->asgi_scope, *inclusion = NULL;
+    if (self->known == Py_None || !PyDict_CheckExact(asgi_scope)) return NULL;
+    PyObject *route = PyDict_GetItemWithError(asgi_scope, names.route);
+    if (route == NULL || PyDict_Contains(asgi_scope, names.template) != 0 ||
+        PyDict_Contains(asgi_scope, names.mounted) != 0)
+        return NULL;
+    PyObject *inclusions = PyDict_GetItemWithError(asgi_scope, names.inclusions);
+    if (inclusions != NULL) {
+        if (!PyDict_CheckExact(inclusions)) return NULL;
+        inclusion = PyDict_GetItemWithError(inclusions, names.inclusion);
+        if (inclusion == Py_None) inclusion = NULL;
+    }
+    return am_route_names_find(self->known, route, inclusion, self->method);
 }
 
 /* Closes the scope of a request that has succeeded; 0: that is for the derived class to do. */
@@ -184,43 +192,59 @@ static PyObject *text_in(PyObject *asgi_scope, PyObject *key) {
     return Py_NewRef(found);
 }
 
-/* _begin(scope, asgi_scope, method, receive, send, notable, plain, known): opens the scope and makes
- * it current. `known` is None, or a tuple: names by method by the identity of a route, whoever made
- * it keeps the routes alive; then the keys of an ASGI scope that make the name depend on more. */
-static PyObject *exchange_begin(PyObject *object, PyObject *const *args, Py_ssize_t count) {
-    am_exchange *self = (am_exchange *)object;
-    if (count != 8 || self->scope != NULL || !PyFrozenSet_Check(args[5])) {
-        PyErr_SetString(PyExc_TypeError, "_begin() takes eight arguments, once");
-        return NULL;
+/* Opens the scope, and makes it current. */
+static int begin(am_exchange *self) {
+    PyObject *before = am_twins_before();
+    if (am_scope_open_apart(self->scope) == 0 &&
+        PyObject_SetItem(self->asgi_scope, names.mark, (PyObject *)self->scope) == 0 &&
+        am_scope_resume(self->scope) == 0) {
+        am_twins_after(&self->twins, before, &self->scope->holder);
+        return 0;
     }
-    if (!am_is_scope(args[0])) return NULL;
-    Py_XSETREF(self->path, text_in(args[1], names.path));
-    Py_XSETREF(self->root_path, text_in(args[1], names.root_path));
-    if (self->path == NULL || self->root_path == NULL) return NULL;
-    self->scope = (am_scope *)Py_NewRef(args[0]);
-    self->asgi_scope = Py_NewRef(args[1]);
-    self->method = Py_NewRef(args[2]);
-    self->receive = Py_NewRef(args[3]);
-    self->send = Py_NewRef(args[4]);
-    self->notable = Py_NewRef(args[5]);
-    self->plain = args[6] == Py_True;
-    self->known = Py_NewRef(args[7]);
-    am_own_begin();
-    int failed = am_scope_open_apart(self->scope) < 0 ||
-                 PyObject_SetItem(self->asgi_scope, names.mark, args[0]) < 0 ||
-                 am_scope_resume(self->scope) < 0;
-    if (failed) am_scope_cancel(self->scope);
-    am_own_end();
-    if (failed) return NULL;
-    Py_RETURN_NONE;
+    Py_XDECREF(before);
+    am_scope_cancel(self->scope);
+    return -1;
+}
+
+PyObject *am_exchange_begun(const am_beginning *with) {
+    am_exchange *self = (am_exchange *)with->type->tp_alloc(with->type, 0);
+    if (self == NULL) return NULL;
+    self->asgi_scope = Py_NewRef(with->asgi_scope);
+    self->method = Py_NewRef(with->method);
+    self->receive = Py_NewRef(with->receive);
+    self->send = Py_NewRef(with->send);
+    self->measuring = Py_NewRef(with->measuring);
+    self->notable = Py_NewRef(with->notable);
+    self->known = Py_NewRef(with->known);
+    self->plain = (char)with->plain;
+    self->scope = am_scope_new(with->scope_type, with->name, with->registry);
+    if (self->scope != NULL && (self->path = text_in(self->asgi_scope, names.path)) != NULL &&
+        (self->root_path = text_in(self->asgi_scope, names.root_path)) != NULL) {
+        PyObject *prepared = self->plain ? Py_NewRef(Py_None)
+                                         : PyObject_CallMethodNoArgs((PyObject *)self, names.prepare);
+        Py_XDECREF(prepared);
+        if (prepared != NULL && begin(self) == 0) return (PyObject *)self;
+    }
+    Py_DECREF(self);
+    return NULL;
+}
+
+/* An open scope is left with a look at the hooks, which may have been lost meanwhile. */
+static void leave_scope(am_exchange *self) {
+    am_scope *scope = self->scope;
+    if (scope->state == AM_SCOPE_CLOSED && scope->entered && am_twins_leave(&self->twins))
+        scope->entered = 0;
+    else
+        am_scope_pause(scope);
+    am_scope_abandon(scope);
 }
 
 static PyObject *exchange_leave(PyObject *object, PyObject *error) {
     am_exchange *self = begun(object);
     if (self == NULL) return NULL;
     am_own_begin();
-    am_scope_pause(self->scope);
-    am_scope_abandon(self->scope);
+    leave_scope(self);
+    am_twins_clear(&self->twins);
     /* Nearly always the response has ended before, and the scope with it. */
     int settled = self->plain && self->scope->state == AM_SCOPE_CLOSED;
     int failed = !settled && told(self, names.ended, error) < 0;
@@ -230,14 +254,19 @@ static PyObject *exchange_leave(PyObject *object, PyObject *error) {
 }
 
 static PyMethodDef exchange_methods[] = {
-    {"_begin", (PyCFunction)(void (*)(void))exchange_begin, METH_FASTCALL, NULL},
-    {"leave", exchange_leave, METH_O, NULL},
     {"receive", exchange_receive, METH_NOARGS, NULL},
     {"send", exchange_send, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
+/* Called as a method, which makes no object. */
+static PyMethodDef exchange_plain_methods[] = {
+    {"leave", exchange_leave, METH_O, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyMemberDef exchange_members[] = {
+    {"_measuring", T_OBJECT_EX, offsetof(am_exchange, measuring), READONLY, NULL},
     {"_scope", T_OBJECT_EX, offsetof(am_exchange, scope), READONLY, NULL},
     {"_asgi_scope", T_OBJECT_EX, offsetof(am_exchange, asgi_scope), READONLY, NULL},
     {"_method", T_OBJECT_EX, offsetof(am_exchange, method), READONLY, NULL},
@@ -258,7 +287,10 @@ static int exchange_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT(self->asgi_scope);
     Py_VISIT(self->receive);
     Py_VISIT(self->send);
+    Py_VISIT(self->measuring);
     Py_VISIT(self->known);
+    Py_VISIT(self->twins.within);
+    Py_VISIT(self->twins.without);
     return 0;
 }
 
@@ -268,7 +300,9 @@ static int exchange_clear(PyObject *object) {
     Py_CLEAR(self->asgi_scope);
     Py_CLEAR(self->receive);
     Py_CLEAR(self->send);
+    Py_CLEAR(self->measuring);
     Py_CLEAR(self->known);
+    am_twins_clear(&self->twins);
     return 0;
 }
 
@@ -292,6 +326,7 @@ PyTypeObject am_exchange_type = {
     .tp_dealloc = exchange_dealloc,
     .tp_traverse = exchange_traverse,
     .tp_clear = exchange_clear,
+    .tp_methods = exchange_plain_methods,
     .tp_members = exchange_members,
 };
 
@@ -307,6 +342,7 @@ int am_exchange_init(void) {
         {&names.asked, "asked"},
         {&names.received, "received"},
         {&names.received_unusual, "received_unusual"},
+        {&names.prepare, "prepare"},
         {&names.ended, "ended"},
         {&names.failed, "failed"},
         {&names.type, "type"},
@@ -315,6 +351,10 @@ int am_exchange_init(void) {
         {&names.trailers, "trailers"},
         {&names.mark, "allocmeter"},
         {&names.route, "route"},
+        {&names.inclusions, "fastapi"},
+        {&names.inclusion, "effective_route_context"},
+        {&names.template, "path_template"},
+        {&names.mounted, "app_root_path"},
         {&names.path, "path"},
         {&names.root_path, "root_path"},
         {&names.nothing, ""},

@@ -4,6 +4,7 @@
  * The rest (names, outcomes, whatever is rare) is up to the Python classes that are derived from
  * this type, in integrations/_asgi_*.py. They define:
  *
+ *   prepare()                             before the scope is open; not of a plain exchange
  *   sending(message) -> message           before a message goes to the server
  *   sending_unusual(message) -> message   the same for what is no dictionary
  *   sent()                                after the message for which `_ending` was set
@@ -16,11 +17,12 @@
  *
  * All are called in own sections. Of a *plain* exchange, which is one of HTTP, `sending` gets only
  * what is out of the ordinary, `asked` nothing, and `ended` nothing once the scope is closed; and
- * where the name of a successful request follows from its route alone and is known, the scope is
+ * where the name of a successful request follows from its route and is known, the scope is
  * closed here, without `sent`. Everything here needs the interpreter lock. */
 #ifndef AM_EXCHANGE_H
 #define AM_EXCHANGE_H
 
+#include "absence.h"
 #include "scope.h"
 
 typedef struct {
@@ -31,7 +33,9 @@ typedef struct {
     PyObject *path, *root_path; /* of the ASGI scope at the beginning: frameworks change them */
     PyObject *receive, *send; /* the server's */
     PyObject *notable;        /* a frozenset of message types */
-    PyObject *known;          /* what `_begin` was given */
+    PyObject *measuring;      /* for the derived class */
+    PyObject *known;          /* NativeRouteNames (route_names.h), or None */
+    am_twins twins;           /* of the context that the application runs in */
     int status;               /* of the response, 0 before it has started */
     char ending;              /* the message that is being sent is the last one */
     char trailers;            /* the body is not the end of the response */
@@ -43,6 +47,23 @@ typedef struct {
 extern PyTypeObject am_exchange_type;
 
 int am_exchange_init(void);
+
+/* What an exchange begins with, all of it borrowed. */
+typedef struct {
+    PyTypeObject *type;       /* derived from am_exchange_type */
+    PyTypeObject *scope_type; /* derived from am_scope_type */
+    PyObject *asgi_scope, *receive, *send;
+    PyObject *method, *name, *registry; /* the name of the scope until it gets a better one */
+    PyObject *measuring, *known, *notable;
+    int plain;
+} am_beginning;
+
+/* An exchange whose scope is open and current; NULL with an exception. Inside an own section. */
+PyObject *am_exchange_begun(const am_beginning *with);
+
+/* Calls a method that handles the exception which is set, one of ours. Clears it: 0; -1 if it or
+ * another one that was raised meanwhile is for nobody to catch, and set. Inside an own section. */
+int am_exchange_contained(PyObject *object, PyObject *method);
 
 /* What crossings (crossing.h) tell, in own sections and without an exception set: the server has
  * returned a message, or taken one, or has refused it. -1 with an exception that nobody may keep from

@@ -48,6 +48,9 @@ extern uint64_t am_unmeasured_scopes;
 /* Whether it is one; if not, sets TypeError. */
 int am_is_scope(PyObject *object);
 
+/* A new one of a derived type that constructs as this one does; NULL with an exception. */
+am_scope *am_scope_new(PyTypeObject *type, PyObject *name, PyObject *registry);
+
 int am_scope_init(void);
 int am_anchor_init(void);
 

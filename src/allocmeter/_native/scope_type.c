@@ -35,6 +35,10 @@ static PyObject *scope_make(PyTypeObject *type, PyObject *name, PyObject *regist
     return (PyObject *)self;
 }
 
+am_scope *am_scope_new(PyTypeObject *type, PyObject *name, PyObject *registry) {
+    return (am_scope *)scope_make(type, name, registry);
+}
+
 static PyObject *scope_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     static char *keywords[] = {"name", "registry", NULL};
     PyObject *name = Py_None, *registry = Py_None;

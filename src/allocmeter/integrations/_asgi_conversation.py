@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from allocmeter._core.types import NativeExchange
-from allocmeter.integrations._http_names import UNMATCHED
-from allocmeter.scopes import measure
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._asgi_measuring import Measuring
-    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+    from allocmeter.integrations._asgi_types import Message, Scope
 
 MARK: Final = "allocmeter"  # the key in an ASGI scope under which its `measure` is found
 
@@ -43,16 +40,11 @@ class Conversation(NativeExchange):
     requests in the context it is called in, and those would be taken for work of this request.
 
     What every message goes through, `send` and `receive`, is in `_native/exchange.h`, which calls
-    the methods below. Making a conversation makes its scope current, and `leave` ends that.
-
-    Args:
-        measuring: what to make the scope with.
-        scope: the ASGI scope.
-        receive: the server's.
-        send: the server's.
+    the methods below. A conversation is made by a `NativeEntrance`, with its scope current, and
+    `leave` ends that.
     """
 
-    __slots__ = ("_measuring",)
+    __slots__ = ()
 
     # The types of messages from the server that `received` is to see.
     notable: ClassVar[frozenset[str]] = frozenset()
@@ -60,28 +52,12 @@ class Conversation(NativeExchange):
     # only others get to `sending`.
     plain: ClassVar[bool] = False
 
-    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
-        self._measuring = measuring
-        method = self.method_of(scope)
-        registry = measuring.registry
-        name = UNMATCHED.get(method, method)
-        plain = self.plain and not measuring.server_timing
-        known = measuring.known
-        self._begin(
-            measure(name, registry=registry),
-            scope,
-            method,
-            receive,
-            send,
-            self.notable,
-            plain,
-            known,
-        )
+    # What stands for the method, where it is always the same, and the name of the scope until there
+    # is a better one.
+    fixed: ClassVar[tuple[str, str] | None] = None
 
-    @staticmethod
-    def method_of(scope: Scope) -> str:
-        """Return what stands for the method in the name, or the whole name if there is no path."""
-        raise NotImplementedError
+    def prepare(self) -> None:
+        """Get ready before the scope is open, unless this is `plain`."""
 
     def asked(self) -> None:
         """Know that the application asks for a message, unless this is `plain`."""

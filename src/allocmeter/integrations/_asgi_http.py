@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 from allocmeter.integrations._asgi_conversation import CANCELLED, FAILED, Conversation
 from allocmeter.integrations._asgi_timing import stamped
 from allocmeter.integrations._disconnections import is_disconnection
-from allocmeter.integrations._http_names import method_of
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._asgi_types import Message, Scope
+    from allocmeter.integrations._asgi_types import Message
 
 _BODIES: Final = ("http.response.body", "http.response.zerocopysend")
 
@@ -29,10 +28,6 @@ class HttpConversation(Conversation):
 
     notable = frozenset({"http.disconnect"})
     plain = True
-
-    @staticmethod
-    def method_of(scope: Scope) -> str:
-        return method_of(scope.get("method"))
 
     def received(self, message: Message) -> None:
         del message

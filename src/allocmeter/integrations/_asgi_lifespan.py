@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from allocmeter.integrations._asgi_conversation import FAILED, Conversation
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._asgi_measuring import Measuring
-    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+    from allocmeter.integrations._asgi_types import Message
     from allocmeter.scopes import measure
 
 STARTUP: Final = "lifespan startup"
@@ -28,16 +27,12 @@ class LifespanConversation(Conversation):
 
     notable = frozenset({"lifespan.shutdown"})
 
-    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
+    fixed = (STARTUP, STARTUP)
+
+    def prepare(self) -> None:
         self._answered = False
         self._outcome: BaseException | None = None
         self._shutdown: measure | None = None
-        super().__init__(measuring, scope, receive, send)
-
-    @staticmethod
-    def method_of(scope: Scope) -> str:
-        del scope
-        return STARTUP
 
     def received(self, message: Message) -> None:
         del message

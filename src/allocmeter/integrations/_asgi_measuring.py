@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from allocmeter.integrations._asgi_templates import DECISIVE, Templates, depends_on_route_alone
+from allocmeter._core.types import NativeRouteNames
+from allocmeter.integrations._asgi_templates import Templates, deciding
 from allocmeter.integrations._http_names import UNMATCHED, Names
 from allocmeter.integrations._served import open_scope
 from allocmeter.integrations._switch import Switch
 from allocmeter.registry import OTHER
+from allocmeter.scopes import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from allocmeter.integrations._asgi_types import App, Scope
     from allocmeter.registry import Registry
-    from allocmeter.scopes import measure
 
 
-_MOST_ROUTES: Final = 10_000  # to be kept alive: an application may make new ones all the time
+# Each keeps its route alive, and an application may make new ones all the time.
+_MOST_KNOWN: Final = 10_000
 
 
 class Measuring:
@@ -36,9 +38,10 @@ class Measuring:
         switch: whether scopes are made. The attributes are for reading.
     """
 
+    scope_class = measure
+
     __slots__ = (
         "_names",
-        "_routes",
         "_templates",
         "known",
         "messages",
@@ -60,11 +63,8 @@ class Measuring:
         self._names = Names(max_names, name, "ASGI requests")
         self.registry = registry
         self._templates = Templates(app)
-        self._routes: list[object] = []
-        # See `_begin` in `_native/exchange.c`. Names chosen by the user may depend on anything.
-        self.known: tuple[dict[int, dict[str, str]], *tuple[str, ...]] | None = (
-            ({}, *DECISIVE) if name is None else None
-        )
+        # Names that are given natively. Those chosen by the user may depend on anything.
+        self.known = NativeRouteNames(_MOST_KNOWN) if name is None else None
         self.server_timing = server_timing
         self.messages = messages
         self.switch = Switch(
@@ -106,14 +106,11 @@ class Measuring:
 
     def _remember(self, scope: Scope, method: str, name: str) -> None:
         """Have the next request of this method to the same route named natively."""
-        if self.known is None or name is OTHER or not depends_on_route_alone(scope):
+        if self.known is None or name is OTHER:
             return
-        route, known = scope["route"], self.known[0]
-        if id(route) not in known:
-            if len(known) >= _MOST_ROUTES:
-                return
-            self._routes.append(route)  # as long as it lives, no other has its identity
-        known.setdefault(id(route), {})[method] = name
+        route, inclusion = deciding(scope)
+        if route is not None:
+            self.known.add(route, inclusion, method, name)
 
     def message_name(self, connection: str) -> str:
         """Return the name for the messages of a websocket connection."""

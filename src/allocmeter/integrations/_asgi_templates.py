@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from allocmeter.integrations import _asgi_starlette
 from allocmeter.integrations._asgi_rematch import rematch_for
@@ -11,17 +11,22 @@ if TYPE_CHECKING:
     from allocmeter.integrations._asgi_types import App, Scope
 
 
-# What else in an ASGI scope than its route may decide on the template: Litestar's own, the prefix
-# of a mount, and that of an included router of FastAPI.
-DECISIVE: Final = ("path_template", "app_root_path", "fastapi")
+def deciding(scope: Scope) -> tuple[object, object]:
+    """Return what alone decides on the template of a request that was handled.
 
+    All that are handled by the same route, included by the same router of FastAPI, have the same
+    template. `_native/exchange.c` looks for the same things in the same places.
 
-def depends_on_route_alone(scope: Scope) -> bool:
-    """Whether all requests that are handled by the same route have the same template as this."""
+    Returns:
+        the route, and what the inclusion has made of it or `None`; `None` and `None` if something
+        else plays a part: Litestar's own template, or the prefix of a mount.
+    """
     route = scope.get("route")
-    if route is None or _asgi_starlette.is_mount(route):
-        return False
-    return isinstance(getattr(route, "path", None), str) and scope.keys().isdisjoint(DECISIVE)
+    if route is None or "path_template" in scope or "app_root_path" in scope:
+        return None, None
+    if _asgi_starlette.is_mount(route) or not isinstance(getattr(route, "path", None), str):
+        return None, None
+    return route, (scope.get("fastapi") or {}).get("effective_route_context")
 
 
 class Templates:

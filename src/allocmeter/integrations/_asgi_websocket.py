@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from allocmeter._core.own import OWN
 from allocmeter.integrations._asgi_conversation import Conversation
 from allocmeter.integrations._disconnections import is_disconnection
-from allocmeter.integrations._http_names import WEBSOCKET
+from allocmeter.integrations._http_names import UNMATCHED, WEBSOCKET
 
 if TYPE_CHECKING:
-    from allocmeter.integrations._asgi_measuring import Measuring
-    from allocmeter.integrations._asgi_types import Message, Receive, Scope, Send
+    from allocmeter.integrations._asgi_types import Message
     from allocmeter.scopes import measure
 
 
@@ -27,14 +26,10 @@ class WebsocketConversation(Conversation):
 
     notable = frozenset({"websocket.receive", "websocket.disconnect"})
 
-    def __init__(self, measuring: Measuring, scope: Scope, receive: Receive, send: Send) -> None:
-        self._message: measure | None = None
-        super().__init__(measuring, scope, receive, send)
+    fixed = (WEBSOCKET, UNMATCHED[WEBSOCKET])
 
-    @staticmethod
-    def method_of(scope: Scope) -> str:
-        del scope
-        return WEBSOCKET
+    def prepare(self) -> None:
+        self._message: measure | None = None
 
     def asked(self) -> None:
         self._end_message(None)  # whoever asks for the next one is done with it

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from allocmeter._core.own import OWN
-from allocmeter.integrations._asgi_conversation import MARK, Conversation
+from allocmeter._core.types import NativeEntrance
 from allocmeter.integrations._asgi_http import HttpConversation
 from allocmeter.integrations._asgi_lifespan import LifespanConversation
 from allocmeter.integrations._asgi_measuring import Measuring
 from allocmeter.integrations._asgi_starlette import below
 from allocmeter.integrations._asgi_websocket import WebsocketConversation
 from allocmeter.integrations._excluded_paths import excluding
+from allocmeter.integrations._http_methods import METHODS
+from allocmeter.integrations._http_names import UNMATCHED
+from allocmeter.registry import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from allocmeter.integrations._asgi_conversation import Conversation
     from allocmeter.integrations._asgi_types import App, Receive, Scope, Send
     from allocmeter.registry import Registry
 
-_KINDS: dict[Any, Callable[[Measuring, Scope, Receive, Send], Conversation]] = {
+_KINDS: dict[str, type[Conversation]] = {
     "http": HttpConversation,
     "websocket": WebsocketConversation,
     "lifespan": LifespanConversation,
+}
+# By method: what stands for it, and the name of a request until its route is known.
+_METHODS: dict[str | None, tuple[str, str]] = {
+    **{method: (method, UNMATCHED[method]) for method in METHODS},
+    None: (OTHER, UNMATCHED[OTHER]),  # clients can make up any
 }
 
 
@@ -84,7 +93,6 @@ class AllocationMiddleware:
     ) -> None:
         with OWN:
             self.app = app
-            self._is_excluded = excluding(exclude, _path_of)
             self._measuring = Measuring(
                 app,
                 name=name,
@@ -93,10 +101,19 @@ class AllocationMiddleware:
                 server_timing=server_timing,
                 messages=websocket_messages,
             )
+            self._begin = NativeEntrance(
+                {
+                    kind: (made, made.notable, made.plain and not server_timing, made.fixed)
+                    for kind, made in _KINDS.items()
+                },
+                _METHODS,
+                self._measuring,
+                excluding(exclude, _path_of),
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on to the application, and measure what that costs."""
-        conversation = self._begin(scope, receive, send)
+        conversation: Conversation | None = self._begin(scope, receive, send)
         if conversation is None:
             await self.app(scope, receive, send)
             return
@@ -106,19 +123,6 @@ class AllocationMiddleware:
             conversation.leave(error)
             raise
         conversation.leave(None)
-
-    def _begin(self, scope: Scope, receive: Receive, send: Send) -> Conversation | None:
-        with OWN:
-            try:
-                kind = _KINDS.get(scope.get("type"))
-                if kind is None or not self._measuring.switch.on or MARK in scope:
-                    return None
-                if self._is_excluded is not None and self._is_excluded(scope):
-                    return None
-                return kind(self._measuring, scope, receive, send)
-            except Exception:  # noqa: BLE001 - no failure of ours may reach the program
-                self._measuring.give_up()
-                return None
 
 
 def _path_of(scope: Scope) -> str | None:
