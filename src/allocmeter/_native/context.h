@@ -83,13 +83,16 @@ AM_COLD uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusi
 
 #define AM_UNKNOWN UINT32_MAX
 
+/* Whether am_thread.node is the current node. */
+AM_HOT int am_is_remembered(const PyThreadState *state) {
+    const am_thread_t *thread = &am_thread;
+    return AM_LIKELY(state == thread->state && state->id == thread->state_id &&
+                     state->context_ver == thread->context_version);
+}
+
 /* The current node as this thread remembers it, AM_UNKNOWN if it has to be resolved. */
 AM_HOT uint32_t am_remembered(const PyThreadState *state) {
-    const am_thread_t *thread = &am_thread;
-    if (AM_UNLIKELY(state != thread->state || state->id != thread->state_id ||
-                    state->context_ver != thread->context_version))
-        return AM_UNKNOWN;
-    return thread->node;
+    return am_is_remembered(state) ? am_thread.node : AM_UNKNOWN;
 }
 
 /* The current node; *exclusive tells whether the plain counters may be used. */

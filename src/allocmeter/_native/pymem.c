@@ -42,20 +42,29 @@ static AM_SELDOM void *allocate_anyhow(const PyMemAllocatorEx *below, size_t siz
     return block;
 }
 
-static AM_SELDOM void *allocate_listening(const PyMemAllocatorEx *below, size_t size, int raw) {
-    uint32_t node = am_remembered(am_thread_state());
-    if (AM_UNLIKELY(node == AM_UNKNOWN || *am_collecting)) return allocate_anyhow(below, size, raw);
-    if (node == AM_ROOT && !am_records_root()) return below->malloc(below->ctx, size);
-    const PyThreadState *state = am_mute();
-    void *block = below->malloc(below->ctx, size);
-    am_unmute(state);
-    if (AM_LIKELY(block != NULL)) record(block, size, node, 1);
+/* The allocator below ours of one domain, which is told by its place in a layer. */
+AM_HOT const PyMemAllocatorEx *allocator_at(size_t at) {
+    const layer_t *below = atomic_load_explicit(&layer, memory_order_acquire);
+    return (const PyMemAllocatorEx *)((const char *)below + at);
+}
+
+static AM_SELDOM void *recorded_anyhow(void *block, size_t size) {
+    if (AM_LIKELY(block != NULL)) record(block, size, am_thread.node, 1);
     return block;
 }
 
-AM_HOT void *allocate(const PyMemAllocatorEx *below, size_t size, int raw) {
-    if (am_is_idle()) return below->malloc(below->ctx, size);
-    return allocate_listening(below, size, raw);
+/* Little is needed again after the call of the allocator below, so that little has to be saved. */
+AM_HOT void *allocate_listening(size_t at, size_t size, int raw) {
+    const PyThreadState *state = am_thread_state();
+    const PyMemAllocatorEx *below = allocator_at(at);
+    if (AM_UNLIKELY(!am_is_remembered(state) || *am_collecting))
+        return allocate_anyhow(below, size, raw);
+    if (am_thread.node == AM_ROOT && !am_records_root()) return below->malloc(below->ctx, size);
+    (void)am_mute();
+    void *block = below->malloc(below->ctx, size);
+    am_unmute(state);
+    return AM_LIKELY(am_record_small(block, size, am_thread.node)) ? block
+                                                                   : recorded_anyhow(block, size);
 }
 
 static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each,
@@ -117,13 +126,17 @@ AM_HOT void release(const PyMemAllocatorEx *below, void *block, int raw) {
     else release_anyhow(below, block, raw);
 }
 
-#define BELOW(domain) (&atomic_load_explicit(&layer, memory_order_acquire)->domain)
+#define BELOW(domain) allocator_at(offsetof(layer_t, domain))
 
 /* `context` is that of the allocator below: see the header. */
 #define DEFINE_HOOKS(domain, is_raw)                                                    \
+    static AM_SELDOM void *domain##_listening(size_t size) {                            \
+        return allocate_listening(offsetof(layer_t, domain), size, is_raw);             \
+    }                                                                                   \
     static void *domain##_malloc(void *context, size_t size) {                          \
         (void)context;                                                                  \
-        return allocate(BELOW(domain), size, is_raw);                                   \
+        const PyMemAllocatorEx *below = BELOW(domain);                                  \
+        return am_is_idle() ? below->malloc(below->ctx, size) : domain##_listening(size); \
     }                                                                                   \
     static void *domain##_calloc(void *context, size_t count, size_t each) {            \
         (void)context;                                                                  \

@@ -86,4 +86,27 @@ AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
     return 1;
 }
 
+/* What nearly every allocation is: a small block of the python domain, for the active node or for
+ * ourselves, where the ledger has room and nothing stands. 0 and nothing done if not; or if there is
+ * no block, as no leaf of the ledger is ever made for address 0. */
+AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
+    const uintptr_t address = (uintptr_t)block;
+    const uintptr_t odd = ~(((uintptr_t)1 << AM_ADDRESS_BITS) - 1) | ((1u << AM_GRANULE_BITS) - 1);
+    am_pending *pending = &am_active.pending;
+    if (AM_UNLIKELY(node != am_active.node)) {
+        if (node != AM_OWN) return 0;
+        pending = &am_active.own;
+    }
+    if (AM_UNLIKELY((address & odd) || size >= AM_SIZE_EXTENDED)) return 0;
+    am_entry *leaf = atomic_load_explicit(&am_ledger_root[address >> AM_LEAF_BITS],
+                                          memory_order_acquire);
+    if (AM_UNLIKELY(leaf == NULL)) return 0;
+    am_entry *entry = &leaf[(address >> AM_GRANULE_BITS) & (AM_LEAF_ENTRIES - 1)];
+    if (AM_UNLIKELY(atomic_load_explicit(entry, memory_order_relaxed) != 0)) return 0;
+    atomic_store_explicit(entry, node << AM_NODE_SHIFT | (uint32_t)size, memory_order_relaxed);
+    pending->allocated_bytes += (int64_t)size;
+    pending->allocated_blocks += 1;
+    return 1;
+}
+
 #endif
