@@ -246,7 +246,7 @@ def test_an_exception_at_any_step_ends_the_absence(error):
     def serve():
         exchange = begun_by(Ended, send=send)
         for end in (
-            lambda call: driven(call),
+            driven,
             lambda call: call.throw(error()),
             lambda call: call.send(None),
         ):
