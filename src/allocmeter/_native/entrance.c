@@ -10,7 +10,8 @@ typedef struct {
 } entrance_t;
 
 static struct {
-    PyObject *get, *type, *method, *on, *give_up, *mark;
+    PyObject *get, *type, *method, *path, *root_path, *nothing, *mark;
+    PyObject *on, *give_up, *prepare;
 } names;
 
 /* What stands in an ASGI scope, a new reference; NULL without an exception: nothing. */
@@ -56,26 +57,63 @@ static PyObject *method_of(entrance_t *self, PyObject *asgi_scope, PyObject *kin
                                              : PyDict_GetItemWithError(self->methods, Py_None);
 }
 
+/* A text in an ASGI scope, a new reference, empty if there is none; NULL with an exception. */
+static PyObject *text_in(PyObject *asgi_scope, PyObject *key) {
+    PyObject *found = found_in(asgi_scope, key);
+    return found != NULL || PyErr_Occurred() ? found : Py_NewRef(names.nothing);
+}
+
+/* Opens the scope, and makes it current. */
+static int begin(am_exchange *self) {
+    PyObject *before = am_twins_before();
+    if (am_scope_open_apart(self->scope) == 0 &&
+        PyObject_SetItem(self->asgi_scope, names.mark, (PyObject *)self->scope) == 0 &&
+        am_scope_resume(self->scope) == 0) {
+        am_twins_after(&self->twins, before, &self->scope->holder);
+        return 0;
+    }
+    Py_XDECREF(before);
+    am_scope_cancel(self->scope);
+    return -1;
+}
+
+/* All that it is made with, but for the scope. */
+static am_exchange *exchange_made(entrance_t *self, PyObject *const *args, PyObject *kind,
+                                  PyObject *method) {
+    PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(kind, 0);
+    am_exchange *made = (am_exchange *)type->tp_alloc(type, 0);
+    if (made == NULL) return NULL;
+    made->asgi_scope = Py_NewRef(args[0]);
+    made->receive = Py_NewRef(args[1]);
+    made->send = Py_NewRef(args[2]);
+    made->method = Py_NewRef(PyTuple_GET_ITEM(method, 0));
+    made->measuring = Py_NewRef(self->measuring);
+    made->known = Py_NewRef(self->known);
+    made->notable = Py_NewRef(PyTuple_GET_ITEM(kind, 1));
+    made->plain = PyTuple_GET_ITEM(kind, 2) == Py_True;
+    if ((made->path = text_in(args[0], names.path)) == NULL ||
+        (made->root_path = text_in(args[0], names.root_path)) == NULL)
+        Py_CLEAR(made);
+    return made;
+}
+
+static int prepare(am_exchange *exchange) {
+    if (exchange->plain) return 0;
+    PyObject *done = PyObject_CallMethodNoArgs((PyObject *)exchange, names.prepare);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static PyObject *exchange_for(entrance_t *self, PyObject *const *args) {
     PyObject *kind = kind_of(self, args[0]);
     if (kind == NULL) return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     PyObject *method = method_of(self, args[0], kind);
-    if (method == NULL) return NULL;
-    const am_beginning beginning = {
-        .type = (PyTypeObject *)PyTuple_GET_ITEM(kind, 0),
-        .scope_type = (PyTypeObject *)self->scope_class,
-        .asgi_scope = args[0],
-        .receive = args[1],
-        .send = args[2],
-        .method = PyTuple_GET_ITEM(method, 0),
-        .name = PyTuple_GET_ITEM(method, 1),
-        .registry = self->registry,
-        .measuring = self->measuring,
-        .known = self->known,
-        .notable = PyTuple_GET_ITEM(kind, 1),
-        .plain = PyTuple_GET_ITEM(kind, 2) == Py_True,
-    };
-    return am_exchange_begun(&beginning);
+    am_exchange *made = method == NULL ? NULL : exchange_made(self, args, kind, method);
+    if (made == NULL) return NULL;
+    made->scope = am_scope_new((PyTypeObject *)self->scope_class, PyTuple_GET_ITEM(method, 1),
+                               self->registry);
+    if (made->scope == NULL || prepare(made) < 0 || begin(made) < 0) Py_CLEAR(made);
+    return (PyObject *)made;
 }
 
 static PyObject *entrance_call(PyObject *object, PyObject *const *args, size_t flags,
@@ -189,8 +227,16 @@ int am_entrance_init(void) {
         PyObject **name;
         const char *text;
     } wanted[] = {
-        {&names.get, "get"},       {&names.type, "type"},       {&names.method, "method"},
-        {&names.on, "on"},         {&names.give_up, "give_up"}, {&names.mark, "allocmeter"},
+        {&names.get, "get"},
+        {&names.type, "type"},
+        {&names.method, "method"},
+        {&names.path, "path"},
+        {&names.root_path, "root_path"},
+        {&names.nothing, ""},
+        {&names.mark, "allocmeter"},
+        {&names.on, "on"},
+        {&names.give_up, "give_up"},
+        {&names.prepare, "prepare"},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if ((*wanted[i].name = PyUnicode_InternFromString(wanted[i].text)) == NULL) return -1;

@@ -10,8 +10,7 @@
 /* What the derived class is called by, and what ASGI calls things. */
 static struct {
     PyObject *sending, *sending_unusual, *sent, *refused, *asked, *received, *received_unusual;
-    PyObject *prepare, *ended, *failed;
-    PyObject *mark, *path, *root_path, *nothing;
+    PyObject *ended, *failed;
     PyObject *route, *inclusions, *inclusion, *template, *mounted;
     PyObject *type, *more_body, *status, *trailers;
 } names;
@@ -182,53 +181,6 @@ static PyObject *exchange_receive(PyObject *object, PyObject *unused) {
     return crossing;
 }
 
-/* A text in an ASGI scope, a new reference, empty if there is none; NULL with an exception. */
-static PyObject *text_in(PyObject *asgi_scope, PyObject *key) {
-    PyObject *found = NULL;
-    if (!PyDict_CheckExact(asgi_scope))
-        return PyObject_CallMethod(asgi_scope, "get", "OO", key, names.nothing);
-    found = PyDict_GetItemWithError(asgi_scope, key);
-    if (found == NULL) return PyErr_Occurred() ? NULL : Py_NewRef(names.nothing);
-    return Py_NewRef(found);
-}
-
-/* Opens the scope, and makes it current. */
-static int begin(am_exchange *self) {
-    PyObject *before = am_twins_before();
-    if (am_scope_open_apart(self->scope) == 0 &&
-        PyObject_SetItem(self->asgi_scope, names.mark, (PyObject *)self->scope) == 0 &&
-        am_scope_resume(self->scope) == 0) {
-        am_twins_after(&self->twins, before, &self->scope->holder);
-        return 0;
-    }
-    Py_XDECREF(before);
-    am_scope_cancel(self->scope);
-    return -1;
-}
-
-PyObject *am_exchange_begun(const am_beginning *with) {
-    am_exchange *self = (am_exchange *)with->type->tp_alloc(with->type, 0);
-    if (self == NULL) return NULL;
-    self->asgi_scope = Py_NewRef(with->asgi_scope);
-    self->method = Py_NewRef(with->method);
-    self->receive = Py_NewRef(with->receive);
-    self->send = Py_NewRef(with->send);
-    self->measuring = Py_NewRef(with->measuring);
-    self->notable = Py_NewRef(with->notable);
-    self->known = Py_NewRef(with->known);
-    self->plain = (char)with->plain;
-    self->scope = am_scope_new(with->scope_type, with->name, with->registry);
-    if (self->scope != NULL && (self->path = text_in(self->asgi_scope, names.path)) != NULL &&
-        (self->root_path = text_in(self->asgi_scope, names.root_path)) != NULL) {
-        PyObject *prepared = self->plain ? Py_NewRef(Py_None)
-                                         : PyObject_CallMethodNoArgs((PyObject *)self, names.prepare);
-        Py_XDECREF(prepared);
-        if (prepared != NULL && begin(self) == 0) return (PyObject *)self;
-    }
-    Py_DECREF(self);
-    return NULL;
-}
-
 /* An open scope is left with a look at the hooks, which may have been lost meanwhile. */
 static void leave_scope(am_exchange *self) {
     am_scope *scope = self->scope;
@@ -342,22 +294,17 @@ int am_exchange_init(void) {
         {&names.asked, "asked"},
         {&names.received, "received"},
         {&names.received_unusual, "received_unusual"},
-        {&names.prepare, "prepare"},
         {&names.ended, "ended"},
         {&names.failed, "failed"},
         {&names.type, "type"},
         {&names.more_body, "more_body"},
         {&names.status, "status"},
         {&names.trailers, "trailers"},
-        {&names.mark, "allocmeter"},
         {&names.route, "route"},
         {&names.inclusions, "fastapi"},
         {&names.inclusion, "effective_route_context"},
         {&names.template, "path_template"},
         {&names.mounted, "app_root_path"},
-        {&names.path, "path"},
-        {&names.root_path, "root_path"},
-        {&names.nothing, ""},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if ((*wanted[i].name = PyUnicode_InternFromString(wanted[i].text)) == NULL) return -1;

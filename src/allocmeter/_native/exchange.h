@@ -48,19 +48,6 @@ extern PyTypeObject am_exchange_type;
 
 int am_exchange_init(void);
 
-/* What an exchange begins with, all of it borrowed. */
-typedef struct {
-    PyTypeObject *type;       /* derived from am_exchange_type */
-    PyTypeObject *scope_type; /* derived from am_scope_type */
-    PyObject *asgi_scope, *receive, *send;
-    PyObject *method, *name, *registry; /* the name of the scope until it gets a better one */
-    PyObject *measuring, *known, *notable;
-    int plain;
-} am_beginning;
-
-/* An exchange whose scope is open and current; NULL with an exception. Inside an own section. */
-PyObject *am_exchange_begun(const am_beginning *with);
-
 /* Calls a method that handles the exception which is set, one of ours. Clears it: 0; -1 if it or
  * another one that was raised meanwhile is for nobody to catch, and set. Inside an own section. */
 int am_exchange_contained(PyObject *object, PyObject *method);

@@ -81,8 +81,7 @@ static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count,
     return block;
 }
 
-static AM_SELDOM void *reallocate_anyhow(const PyMemAllocatorEx *below, void *block, size_t size,
-                                         int raw) {
+static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
     am_owner old = block == NULL ? (am_owner){0} : am_ledger_take(block);
@@ -103,32 +102,6 @@ static AM_SELDOM void *reallocate_anyhow(const PyMemAllocatorEx *below, void *bl
         if (block != NULL) am_record_reallocation(node, AM_PYTHON_DOMAIN, exclusive);
     }
     am_recorded(node, exclusive);
-    return moved;
-}
-
-/* What nearly every growing list does: a small block of the active node, by code of the same. */
-AM_HOT void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
-    am_pending *pending = &am_active.pending;
-    const uint32_t node = am_active.node;
-    am_entry *entry = am_ledger_find(block); /* no leaf is ever made for address 0 */
-    uint32_t code = entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_relaxed);
-    const PyThreadState *state = am_thread_state();
-    if (AM_UNLIKELY(code >> AM_SIZE_BITS != node << 1 || code == 0 || am_foreign_waits() ||
-                    (code & AM_SIZE_EXTENDED) == AM_SIZE_EXTENDED || !am_is_remembered(state) ||
-                    am_thread.node != node || *am_collecting || am_is_idle() ||
-                    (node == AM_ROOT && !am_records_root())))
-        return reallocate_anyhow(below, block, size, raw);
-    atomic_store_explicit(entry, 0, memory_order_relaxed);
-    (void)am_mute();
-    void *moved = below->realloc(below->ctx, block, size);
-    am_unmute(state);
-    if (AM_UNLIKELY(moved == NULL)) {
-        atomic_store_explicit(entry, code, memory_order_relaxed);
-        return NULL;
-    }
-    am_pending_credit(pending, (int64_t)(code & AM_SIZE_EXTENDED));
-    if (AM_UNLIKELY(!am_record_small(moved, size, node))) record(moved, size, node, 1);
-    am_count_reallocation(node);
     return moved;
 }
 

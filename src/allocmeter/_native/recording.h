@@ -87,8 +87,8 @@ AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
 }
 
 /* What nearly every allocation is: a small block of the python domain, for the active node or for
- * ourselves, where the ledger has room and nothing stands. 0 and nothing done if not; or if there is
- * no block, as no leaf of the ledger is ever made for address 0. */
+ * ourselves, where the ledger has room and nothing stands. 0 and nothing done if not, or if there
+ * is no block. */
 AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
     const uintptr_t address = (uintptr_t)block;
     const uintptr_t odd = ~(((uintptr_t)1 << AM_ADDRESS_BITS) - 1) | ((1u << AM_GRANULE_BITS) - 1);
@@ -97,7 +97,7 @@ AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
         if (node != AM_OWN) return 0;
         pending = &am_active.own;
     }
-    if (AM_UNLIKELY((address & odd) || size >= AM_SIZE_EXTENDED)) return 0;
+    if (AM_UNLIKELY(address == 0 || (address & odd) || size >= AM_SIZE_EXTENDED)) return 0;
     am_entry *leaf = atomic_load_explicit(&am_ledger_root[address >> AM_LEAF_BITS],
                                           memory_order_acquire);
     if (AM_UNLIKELY(leaf == NULL)) return 0;
