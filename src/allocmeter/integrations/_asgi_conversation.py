@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from allocmeter._core.types import NativeExchange
 
 if TYPE_CHECKING:
+    from allocmeter.integrations._asgi_measuring import Measuring
     from allocmeter.integrations._asgi_types import Message, Scope
 
 MARK: Final = "allocmeter"  # the key in an ASGI scope under which its `measure` is found
@@ -45,6 +46,8 @@ class Conversation(NativeExchange):
     """
 
     __slots__ = ()
+
+    _measuring: Measuring
 
     # The types of messages from the server that `received` is to see.
     notable: ClassVar[frozenset[str]] = frozenset()

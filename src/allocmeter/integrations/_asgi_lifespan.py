@@ -36,8 +36,8 @@ class LifespanConversation(Conversation):
 
     def received(self, message: Message) -> None:
         del message
-        self._shutdown = self._measuring.scope(SHUTDOWN)
-        self._shutdown._resume()
+        shutdown = self._shutdown = self._measuring.scope(SHUTDOWN)
+        shutdown._resume()
 
     def sending(self, message: Message) -> Message:
         self._ending = True

@@ -40,8 +40,8 @@ class WebsocketConversation(Conversation):
         elif self._measuring.messages and self._scope.name is not None:
             self._end_message(None)  # another task is still busy with it
             name = self._measuring.message_name(self._name())
-            self._message = self._measuring.nested_scope(name)
-            self._message._resume()
+            message_scope = self._message = self._measuring.nested_scope(name)
+            message_scope._resume()
 
     def refused(self) -> None:
         self._disconnected = True
