@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import gc
 import random
+import sys
 import threading
 import weakref
 
-from allocmeter import backend_info
+import pytest
+
+from allocmeter import Registry, backend_info, detached, measure
 from allocmeter._core.figures import current_scope
 from exchanges import MESSAGE, Exchange, Pause, beginning_with, driven
 
@@ -41,6 +45,7 @@ def test_an_exchange_that_is_left_in_the_midst_of_a_call_goes():
         crossing.close()
         return weakref.ref(exchange)
 
+    in_a_context_of_its_own(leave)  # the first scope brings modules
     before = len(gc.get_objects())
     left = [in_a_context_of_its_own(leave) for _ in range(100)]
     assert nothing_is_left(left)
@@ -67,6 +72,92 @@ def test_a_cycle_through_the_call_goes():
         return weakref.ref(exchange)
 
     assert nothing_is_left([in_a_context_of_its_own(make_cycle) for _ in range(100)])
+
+
+@pytest.mark.parametrize("enter", ["measure", "detached", "both", "elsewhere"])
+def test_a_scope_that_the_server_has_entered_in_such_a_call_goes_with_it(enter):
+    """The scope keeps the call, which was current before it; the call keeps who entered the scope."""
+    entered = {
+        "measure": lambda: [measure("server")],
+        "detached": lambda: [detached()],
+        "both": lambda: [detached(), measure("server"), measure("inner")],
+        "elsewhere": lambda: [Resumed(), measure("server")],
+    }[enter]
+
+    async def server(*_message):
+        with contextlib.ExitStack() as stack:
+            for scope in entered():
+                stack.enter_context(scope)
+            await Pause()
+
+    def abandon():
+        exchange = Named()
+        exchange._begin(*beginning_with(server, server))
+        exchange.receive().send(None)
+        return weakref.ref(exchange)
+
+    before = backend_info()
+    left = [in_a_context_of_its_own(abandon) for _ in range(100)]
+    assert nothing_is_left(left)
+    left.clear()  # made in the scopes
+    assert backend_info().open_scopes == before.open_scopes
+    assert backend_info().scopes_kept <= before.scopes_kept + 1
+
+
+class Resumed:
+    """A scope that was left in another context, and so is entered by a stand-in."""
+
+    def __enter__(self):
+        self.scope = measure("resumed")
+        self.scope._open()
+        in_a_context_of_its_own(self.scope._resume)
+        self.scope._suspend()
+        self.scope._resume()
+
+    def __exit__(self, *_error):
+        self.scope._suspend()
+        self.scope._close(None)
+
+
+def test_a_cycle_through_a_scope_goes():
+    class Registered(Registry):
+        pass
+
+    class Named(measure):
+        pass
+
+    def make_cycle():
+        registry = Registered()
+        scope = Named("cycle", registry=registry)
+        scope.itself, registry.scope = scope, scope
+        with scope:
+            pass
+        return weakref.ref(registry), weakref.ref(scope)
+
+    gone = [in_a_context_of_its_own(make_cycle) for _ in range(100)]
+    gc.collect()
+    assert {reference() for pair in gone for reference in pair} == {None}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="no allocation collects at once any more")
+def test_garbage_is_not_collected_while_a_scope_is_made():
+    """What finalizers do would be taken for the library's own work."""
+    collected = []
+    gc.collect()
+    threshold = gc.get_threshold()
+    gc.callbacks.append(lambda phase, _: collected.append(phase))
+    try:
+        gc.set_threshold(1)
+        made = [measure for _ in range(3)]
+        collected.clear()
+        scopes = made[0](), made[1](), made[2]()
+        during = len(collected)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.pop()
+    assert gc.isenabled()
+    assert during == 0
+    assert not any(scope.is_open for scope in scopes)
 
 
 def test_a_call_may_be_dropped_by_another_thread_and_in_another_context():

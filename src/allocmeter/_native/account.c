@@ -64,12 +64,14 @@ static void settle_active(void) {
 }
 
 void am_settle(void) {
+    if (am_is_broken()) return;
     settle_active();
     settle_pending(AM_OWN, &am_active.own);
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
 }
 
 static void activate(uint32_t index) {
+    if (am_is_broken()) return;
     settle_active();
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
     am_active.node = index;
@@ -85,6 +87,7 @@ void am_deactivate(uint32_t index) {
 }
 
 void am_charge_other(uint32_t index, int64_t size) {
+    if (!AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
     activate(index);
     am_active.pending.allocated_bytes = size;
     am_active.pending.allocated_blocks = 1;
@@ -98,8 +101,10 @@ static inline int pending_is_high(void) {
 
 void am_credit_other(uint32_t index, int64_t size) {
     const am_counts change = freed(size);
+    if (am_is_broken() || !AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
     if (pending_is_high() || am_foreign_waits()) am_settle();
+    if (!AM_HOLDS(am_nodes[index].self.live_blocks > 0, AM_BLOCKS_COUNTED)) return;
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         total_add(&am_nodes[i], &change);
@@ -113,6 +118,7 @@ static void native_add(uint32_t index, const am_counts *change) {
         am_active.native_changed = 1;
         return;
     }
+    if (am_is_broken() || !AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         counts_add(&am_nodes[i].native, change);
 }
@@ -244,6 +250,9 @@ static void merge_one(uint32_t index) {
     if (change.live_bytes > high_bytes) high_bytes = change.live_bytes;
     if (change.live_blocks > high_blocks) high_blocks = change.live_blocks;
     counts_add(&am_nodes[index].self, &change);
+    /* What is pending of our own node may not be settled. */
+    int is_sound = am_nodes[index].self.live_blocks >= 0 || index == AM_OWN;
+    if (!AM_HOLDS(is_sound, AM_BLOCKS_COUNTED)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
         node->total.live_bytes -= foreign->raised_bytes;
@@ -268,6 +277,7 @@ static void merge_foreign(void) {
 }
 
 void am_foreign_repair(void) {
+    if (am_is_broken()) return;
     atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
         if (am_nodes[i].foreign.pins != 0) am_nodes[i].foreign.pins = 0; /* their threads are gone */
@@ -275,25 +285,4 @@ void am_foreign_repair(void) {
         atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);
         foreign_queue_push(i);
     }
-}
-
-void am_mark_set(am_mark *mark) {
-    am_settle();
-    mark->peak_bytes = am_nodes[mark->node].total.live_bytes;
-    mark->peak_blocks = am_nodes[mark->node].total.live_blocks;
-}
-
-void am_mark_add(am_mark *mark) {
-    am_mark *first = &am_nodes[mark->node].mark;
-    am_node_hold(mark->node);
-    am_mark_set(mark);
-    mark->next = first->next;
-    first->next = mark;
-}
-
-void am_mark_remove(am_mark *mark) {
-    am_mark *at = &am_nodes[mark->node].mark;
-    while (at->next != mark) at = at->next;
-    at->next = mark->next;
-    am_node_drop(mark->node);
 }
