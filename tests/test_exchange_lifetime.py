@@ -6,7 +6,6 @@ import contextlib
 import contextvars
 import gc
 import random
-import sys
 import threading
 import weakref
 
@@ -137,27 +136,6 @@ def test_a_cycle_through_a_scope_goes():
     gone = [in_a_context_of_its_own(make_cycle) for _ in range(100)]
     gc.collect()
     assert {reference() for pair in gone for reference in pair} == {None}
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="no allocation collects at once any more")
-def test_garbage_is_not_collected_while_a_scope_is_made():
-    """What finalizers do would be taken for the library's own work."""
-    collected = []
-    gc.collect()
-    threshold = gc.get_threshold()
-    gc.callbacks.append(lambda phase, _: collected.append(phase))
-    try:
-        gc.set_threshold(1)
-        made = [measure for _ in range(3)]
-        collected.clear()
-        scopes = made[0](), made[1](), made[2]()
-        during = len(collected)
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.pop()
-    assert gc.isenabled()
-    assert during == 0
-    assert not any(scope.is_open for scope in scopes)
 
 
 def test_a_call_may_be_dropped_by_another_thread_and_in_another_context():
