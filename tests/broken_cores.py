@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -117,6 +118,4 @@ def damaged(damage, code):
 
 def with_damage(damage, code, **options):
     """Run such a program and return the `CompletedProcess`."""
-    import json
-
     return run_child(damaged(damage, code), json.dumps(symbols()), **options)

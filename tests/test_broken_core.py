@@ -1,4 +1,4 @@
-"""A check inside the core that fails: counting ends, is known to have ended, and nothing else does."""
+"""A check inside the core that fails ends counting, says so, and ends nothing else."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_a_cycle_through_the_call_goes():
 
 @pytest.mark.parametrize("enter", ["measure", "detached", "both", "elsewhere"])
 def test_a_scope_that_the_server_has_entered_in_such_a_call_goes_with_it(enter):
-    """The scope keeps the call, which was current before it; the call keeps who entered the scope."""
+    """The scope keeps the call, which was current before it, and that keeps the scope."""
     entered = {
         "measure": lambda: [measure("server")],
         "detached": lambda: [detached()],

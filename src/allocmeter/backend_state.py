@@ -31,9 +31,9 @@ class BackendInfo:
         finalizers_apart: whether what finalizers allocate while the garbage collector runs is told
             from what the task does that triggered it.
         finalizer_bytes_allocated: bytes they have allocated.
-        displaced_by: what the interpreter calls first in place of our hooks: `"tracemalloc"`, or the
-            path of the program or library that has that code; `None` if ours are on top, or are
-            not installed.
+        displaced_by: what the interpreter calls first in place of our hooks: `"tracemalloc"`, or
+            the path of the program or library that has that code; `None` if ours are on top, or
+            are not installed.
         displacements: how often the hooks were found to be removed by another tool.
         ledger_entries: blocks alive that somebody owns, and that the ledger therefore knows.
         ledger_bytes: bytes of the ledger that are resident: on top of `own_bytes` and

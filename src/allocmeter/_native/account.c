@@ -8,6 +8,13 @@ am_active_t am_active;
 
 static void merge_foreign(void);
 
+/* In a forked child: a thread that is gone may have noted a block and not charged it. */
+static int may_lack_charges;
+
+static int is_counted(const am_node *node, int64_t least) {
+    return AM_HOLDS(node->self.live_blocks >= least || may_lack_charges, AM_BLOCKS_COUNTED);
+}
+
 static inline void counts_add(am_counts *to, const am_counts *change) {
     to->live_bytes += change->live_bytes;
     to->live_blocks += change->live_blocks;
@@ -63,6 +70,13 @@ static void settle_active(void) {
     }
 }
 
+/* Whether what is credited to a node, or charged in the native domain, can have been its own. */
+static int may_change(uint32_t index) {
+    if (am_is_broken()) return 0;
+    if (AM_LIKELY(am_node_is_in_use(index))) return 1;
+    return may_lack_charges ? 0 : AM_HOLDS(0, AM_NODE_IN_USE);
+}
+
 void am_settle(void) {
     if (am_is_broken()) return;
     settle_active();
@@ -75,11 +89,6 @@ static void activate(uint32_t index) {
     settle_active();
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
     am_active.node = index;
-}
-
-uint64_t am_own_allocations(void) {
-    const am_counts *settled = &am_nodes[AM_OWN].self;
-    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
 }
 
 void am_deactivate(uint32_t index) {
@@ -101,10 +110,10 @@ static inline int pending_is_high(void) {
 
 void am_credit_other(uint32_t index, int64_t size) {
     const am_counts change = freed(size);
-    if (am_is_broken() || !AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
+    if (!may_change(index)) return;
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
     if (pending_is_high() || am_foreign_waits()) am_settle();
-    if (!AM_HOLDS(am_nodes[index].self.live_blocks > 0, AM_BLOCKS_COUNTED)) return;
+    if (!is_counted(&am_nodes[index], 1)) return;
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         total_add(&am_nodes[i], &change);
@@ -118,7 +127,7 @@ static void native_add(uint32_t index, const am_counts *change) {
         am_active.native_changed = 1;
         return;
     }
-    if (am_is_broken() || !AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
+    if (!may_change(index)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         counts_add(&am_nodes[i].native, change);
 }
@@ -251,8 +260,7 @@ static void merge_one(uint32_t index) {
     if (change.live_blocks > high_blocks) high_blocks = change.live_blocks;
     counts_add(&am_nodes[index].self, &change);
     /* What is pending of our own node may not be settled. */
-    int is_sound = am_nodes[index].self.live_blocks >= 0 || index == AM_OWN;
-    if (!AM_HOLDS(is_sound, AM_BLOCKS_COUNTED)) return;
+    if (index != AM_OWN && !is_counted(&am_nodes[index], 0)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
         node->total.live_bytes -= foreign->raised_bytes;
@@ -278,6 +286,7 @@ static void merge_foreign(void) {
 
 void am_foreign_repair(void) {
     if (am_is_broken()) return;
+    may_lack_charges = 1;
     atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
         if (am_nodes[i].foreign.pins != 0) am_nodes[i].foreign.pins = 0; /* their threads are gone */

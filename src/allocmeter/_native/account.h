@@ -37,10 +37,6 @@ extern am_active_t am_active;
 /* Brings every node up to date, foreign events included. */
 AM_COLD void am_settle(void);
 
-/* How many blocks we have ever allocated for ourselves. Where own work leaves no trace here, the hooks
- * may not have seen it. */
-uint64_t am_own_allocations(void);
-
 /* Makes sure that `index` is not the active node. */
 void am_deactivate(uint32_t index);
 
@@ -126,6 +122,13 @@ static inline int64_t am_allocated_bytes(const am_counts *c) {
 
 static inline int64_t am_allocated_blocks(const am_counts *c) {
     return c->live_blocks + c->freed_blocks;
+}
+
+/* How many blocks we have ever allocated for ourselves. Where own work leaves no trace here, the hooks
+ * may not have seen it. */
+static inline uint64_t am_own_allocations(void) {
+    const am_counts *settled = &am_nodes[AM_OWN].self;
+    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
 }
 
 #endif

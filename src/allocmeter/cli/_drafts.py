@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 try:
@@ -20,6 +19,7 @@ except ImportError:  # not a POSIX system: drafts are neither locked nor removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _NAME: Final = re.compile(r"\.allocmeter-([0-9]{1,10})-[0-9a-f]{8}\.tmp")
 
