@@ -34,12 +34,12 @@ def in_threads():
         thread.join()
 
 results = asyncio.run(all_of_it())
-in_threads()
 child = os.fork()
 if child == 0:
     asyncio.run(all_of_it())
     os._exit(backend_info().assertion_failures and len(said))
 status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+in_threads()
 kept_of_before = None
 gc.collect()
 with measure("later") as later:
