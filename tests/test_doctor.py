@@ -9,6 +9,7 @@ import pytest
 
 import allocmeter
 from allocmeter import AllocationStats, cli, measure
+from allocmeter.backend_state import BackendInfo
 from allocmeter.doctor import diagnosis, finalizers, isolation, known_blocks, surroundings, text
 from allocmeter.doctor.capabilities import CAPABILITIES
 from allocmeter.doctor.checks import Check
@@ -33,7 +34,7 @@ def check_of(answer, name):
     return found
 
 
-def diagnosis_of(*checks, required=()):
+def diagnosis_of(*checks, required=(), **backend):
     return Diagnosis(
         checks=checks,
         required=frozenset(required),
@@ -41,9 +42,11 @@ def diagnosis_of(*checks, required=()):
         libraries={"native": "/a/library"},
         environment={},
         backend={
+            **BackendInfo.missing("").to_dict(),
             "hook_position": "on top",
             "domains": {"python": "", "native": "not preloaded"},
             "finalizers_apart": True,
+            **backend,
         },
     )
 
@@ -112,6 +115,29 @@ def test_the_python_domain_is_always_required():
     assert diagnosis_of(Check("python", "missing", "because")).problems
     assert not diagnosis_of(Check("native", "missing", "because")).problems
     assert not diagnosis_of(Check("address space", "note", "because")).problems
+
+
+def test_what_the_core_holds_and_who_displaced_it_is_shown():
+    shown = text.render(
+        diagnosis_of(
+            displaced_by="tracemalloc",
+            ledger_entries=2_105,
+            ledger_bytes=708_608,
+            open_scopes=1,
+            scopes_kept=12,
+            own_bytes=134_546,
+            own_table_bytes=2_624,
+        )
+    )
+    assert "displaced by   tracemalloc" in shown
+    assert "ledger         2,105 blocks in 692 KiB" in shown
+    assert "scopes         1 open, 12 kept" in shown
+    assert "own memory     131 KiB in Python, 2.6 KiB in tables" in shown
+    assert "own checks     all hold" in shown
+    unknown = text.render(diagnosis_of(assertion_failures=2))
+    assert "displaced by" not in unknown
+    assert "0 blocks in an unknown size" in unknown
+    assert "2 failed" in unknown
 
 
 def test_each_check_is_one_line_with_its_mark_reason_and_advice():

@@ -37,9 +37,10 @@ from standins import UNAVAILABLE, backend_says, giving, raising
 def test_a_difference_is_explained_by_what_became_of_the_hooks(
     monkeypatch, position, cause, advice
 ):
-    backend_says(monkeypatch, hook_position=position)
+    backend_says(monkeypatch, hook_position=position, displaced_by="/lib/tool.so")
     reason, next_step = explain("off by one")
     assert reason.startswith(f"off by one; {cause}")
+    assert reason.endswith(" (/lib/tool.so is called in their place)")
     assert next_step.startswith(advice)
 
 

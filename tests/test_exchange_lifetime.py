@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import gc
 import random
 import threading
 import weakref
 
-from allocmeter import backend_info
+import pytest
+
+from allocmeter import Registry, backend_info, detached, measure
 from allocmeter._core.figures import current_scope
 from exchanges import MESSAGE, Exchange, Pause, begun_by, driven
 
@@ -39,6 +42,7 @@ def test_an_exchange_that_is_left_in_the_midst_of_a_call_goes():
         crossing.close()
         return weakref.ref(exchange)
 
+    in_a_context_of_its_own(leave)  # the first scope brings modules
     before = len(gc.get_objects())
     left = [in_a_context_of_its_own(leave) for _ in range(100)]
     assert nothing_is_left(left)
@@ -65,6 +69,71 @@ def test_a_cycle_through_the_call_goes():
         return weakref.ref(exchange)
 
     assert nothing_is_left([in_a_context_of_its_own(make_cycle) for _ in range(100)])
+
+
+@pytest.mark.parametrize("enter", ["measure", "detached", "both", "elsewhere"])
+def test_a_scope_that_the_server_has_entered_in_such_a_call_goes_with_it(enter):
+    """The scope keeps the call, which was current before it, and that keeps the scope."""
+    entered = {
+        "measure": lambda: [measure("server")],
+        "detached": lambda: [detached()],
+        "both": lambda: [detached(), measure("server"), measure("inner")],
+        "elsewhere": lambda: [Resumed(), measure("server")],
+    }[enter]
+
+    async def server(*_message):
+        with contextlib.ExitStack() as stack:
+            for scope in entered():
+                stack.enter_context(scope)
+            await Pause()
+
+    def abandon():
+        exchange = Named()
+        exchange._begin(*beginning_with(server, server))
+        exchange.receive().send(None)
+        return weakref.ref(exchange)
+
+    before = backend_info()
+    left = [in_a_context_of_its_own(abandon) for _ in range(100)]
+    assert nothing_is_left(left)
+    left.clear()  # made in the scopes
+    assert backend_info().open_scopes == before.open_scopes
+    assert backend_info().scopes_kept <= before.scopes_kept + 1
+
+
+class Resumed:
+    """A scope that was left in another context, and so is entered by a stand-in."""
+
+    def __enter__(self):
+        self.scope = measure("resumed")
+        self.scope._open()
+        in_a_context_of_its_own(self.scope._resume)
+        self.scope._suspend()
+        self.scope._resume()
+
+    def __exit__(self, *_error):
+        self.scope._suspend()
+        self.scope._close(None)
+
+
+def test_a_cycle_through_a_scope_goes():
+    class Registered(Registry):
+        pass
+
+    class Named(measure):
+        pass
+
+    def make_cycle():
+        registry = Registered()
+        scope = Named("cycle", registry=registry)
+        scope.itself, registry.scope = scope, scope
+        with scope:
+            pass
+        return weakref.ref(registry), weakref.ref(scope)
+
+    gone = [in_a_context_of_its_own(make_cycle) for _ in range(100)]
+    gc.collect()
+    assert {reference() for pair in gone for reference in pair} == {None}
 
 
 def test_a_call_may_be_dropped_by_another_thread_and_in_another_context():

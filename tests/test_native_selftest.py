@@ -7,7 +7,16 @@ import subprocess
 from compiling import CORE, NATIVE, compile_c, skip_unless_the_toolchain_has
 
 # The sources that include no Python.h.
-PARTS = ("account", "aggregate", "histogram", "ledger", "node", "platform", "retention")
+PARTS = (
+    "account",
+    "aggregate",
+    "assertion",
+    "histogram",
+    "ledger",
+    "node",
+    "platform",
+    "retention",
+)
 
 
 def compiled(directory, *flags):

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from run_helpers import allocmeter, measured, names, start, stop
+from run_helpers import allocmeter, compare, measured, names, start, stop
 
 WAITING = """
 import atexit, gc, signal, sys, threading, time
@@ -173,3 +173,41 @@ def test_no_module_is_loaded_and_no_text_executed_for_the_report():
     assert "work" in ended.stderr
     # The interpreter's own end executes nothing either.
     assert (ended.status, ended.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("handler", ["none", "the default", "its own", "one that it took away"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+def test_interrupting_the_main_thread_does_what_it_does_without_us(tmp_path, handler, number):
+    """It runs the handler of a signal in the main thread, and nothing where the default holds."""
+    set_up = {
+        "none": "",
+        "the default": f"signal.signal({number:d}, signal.SIG_DFL)",
+        "its own": f"signal.signal({number:d}, lambda *_: print('handled'))",
+        "one that it took away": (
+            f"signal.signal({number:d}, print); signal.signal({number:d}, signal.SIG_DFL)"
+        ),
+    }[handler]
+    code = textwrap.dedent("""
+        import _thread, signal, threading
+        {set_up}
+        for interrupt in (lambda: _thread.interrupt_main(signal.Signals({number})),
+                          lambda: _thread.interrupt_main({number})):
+            thread = threading.Thread(target=interrupt)
+            try:
+                thread.start()
+                thread.join()
+                interrupt()
+                print("goes on")
+            except KeyboardInterrupt:
+                print("interrupted")
+        for wrong in (0, -1, 65, "TERM"):
+            try:
+                _thread.interrupt_main(wrong)
+            except (TypeError, ValueError) as error:
+                print(type(error).__name__, error)
+        print(signal.getsignal({number}) == signal.SIG_DFL)
+    """).format(set_up=set_up, number=int(number))
+    ended, report = compare(tmp_path, "-c", code)
+    assert ended.status == 0
+    assert ("goes on" in ended.stdout) is not ("interrupted" in ended.stdout)
+    assert report["program"] == "-c"

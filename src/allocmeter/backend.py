@@ -90,17 +90,16 @@ def backend_info() -> BackendInfo:
         try:
             native = types.native()
         except BackendUnavailableError as error:
-            reason = str(error)
-            missing = {"python": reason, "native": reason}
-            return BackendInfo(
-                False, reason, "not installed", missing, None, 0, 0, 0, 0, 0, 0, 0, False, 0
-            )
+            return BackendInfo.missing(str(error))
+        if broken := figures.why_broken():
+            report_broken_core()
         position = _POSITIONS[native.am_position()]
         core, own = figures.read_core(), figures.read_own()
         removed = "another tool removed the allocator hooks; the next scope installs them again"
+        resident = core.ledger_resident_bytes
         return BackendInfo(
-            available=True,
-            reason="",
+            available=not broken,
+            reason=broken,
             hook_position=position,
             domains={
                 "python": removed if position == "removed" else "",
@@ -116,7 +115,25 @@ def backend_info() -> BackendInfo:
             own_table_bytes=core.node_table_bytes + core.histogram_bytes,
             finalizers_apart=collector.is_watching(),
             finalizer_bytes_allocated=figures.read_collector().bytes_allocated,
+            displaced_by=_displacer(),
+            displacements=core.hook_losses,
+            ledger_entries=core.ledger_entries,
+            ledger_bytes=resident if resident >= 0 else None,
+            ledger_reserved_bytes=core.ledger_reserved_bytes,
+            assertion_failures=core.assertion_failures,
         )
+
+
+def _displacer() -> str | None:
+    """Return what is called in place of the hooks, `None` if nothing is.
+
+    tracemalloc is part of the interpreter, whose file says little.
+    """
+    import sys
+
+    file: str | None = types.native().am_displacer()
+    tracer = sys.modules.get("tracemalloc")
+    return "tracemalloc" if file is not None and tracer and tracer.is_tracing() else file
 
 
 @cache
@@ -131,6 +148,16 @@ def report_lost_hooks() -> None:
     )
 
 
+@cache
+def report_broken_core() -> None:
+    """Log, once per process, that counting is switched off. Called by the core."""
+    import logging
+
+    logging.getLogger("allocmeter").error("%s", figures.why_broken())
+
+
 def connect(registry: types.NativeRegistry) -> None:
     """Give the core what it calls back, and the registry of scopes that name none."""
-    types.native().am_bind(install, report_lost_hooks, classify, ready, registry)
+    types.native().am_bind(
+        install, report_lost_hooks, report_broken_core, classify, ready, registry
+    )

@@ -14,7 +14,7 @@ _MINOR: Final = re.compile(r"(\S+ [0-9]+\.[0-9]+)")
 # "Linux 6.1.0-13-amd64 x86_64, 8 CPUs": the release of the kernel changes nothing.
 _PLATFORM: Final = re.compile(r"(\S+) .*?(\S+)(?:, [0-9]+ CPUs)?")
 # Facts of the backend that are zero as long as every block was counted.
-_INCOMPLETE: Final = ("gaps", "unmeasured_scopes")
+_INCOMPLETE: Final = ("gaps", "unmeasured_scopes", "assertion_failures")
 # Beyond a tenth, the work has most likely changed, and not only where a test timed out.
 _CALLS_APART: Final = 0.1
 

@@ -56,6 +56,7 @@ static void run(int part) {
     selftest_random random = {seed + (uint64_t)part};
     running = parts[part].name;
     parts[part].run(&random);
+    if (am_is_broken()) selftest_fail(__FILE__, __LINE__, am_assertion_text());
     size_t length = strlen(passed);
     snprintf(passed + length, sizeof passed - length, " %s", running);
 }

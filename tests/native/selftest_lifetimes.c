@@ -79,6 +79,7 @@ static _Noreturn void go_on_as_the_child(crowd_member *self) {
     drop_scopes();
     check_nearly(root->live_blocks, before.all.live_blocks);
     check_nearly(nodes_left_over(), 0);
+    CHECK(!am_is_broken());
     _exit(0);
 }
 

@@ -19,8 +19,23 @@ _GAP = (
     "tracemalloc.stop(), while they were needed (or the system had no address space left to note "
     "a block). Start such tools before the first scope, or leave them running"
 )
+_BROKEN = (
+    "an internal check of allocmeter has failed ({}), so counting is switched off in this process. "
+    "The program goes on as before; figures that were final by then stay readable. Please report "
+    "this, with the output of `allocmeter doctor --json`"
+)
 _READ, _NOT_OPENED, _INCOMPLETE = 0, 1, 2
 _ROOT, _OWN, _COLLECTOR = 1, 2, 3  # as in _native/node.h
+
+
+def why_broken() -> str:
+    """Return why the core has switched counting off, as a sentence; empty while it has not."""
+    reason: bytes | None = types.native().am_broken()
+    return "" if reason is None else _BROKEN.format(reason.decode())
+
+
+def _gap() -> str:
+    return why_broken() or _GAP
 
 
 def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False) -> Figures:
@@ -46,7 +61,9 @@ def read_scope(scope: NativeScope, moment: int = NOW, *, exclusive: bool = False
             "`with` or `async with` first"
         )
     if status == _INCOMPLETE:
-        raise BackendUnavailableError(f"the figures of {name} are incomplete: {_GAP}")
+        raise BackendUnavailableError(f"the figures of {name} are incomplete: {_gap()}")
+    if reason := why_broken():
+        raise BackendUnavailableError(f"{name} was not measured: {reason}")
     raise BackendUnavailableError(
         f"{name} was not measured: too many scopes were open or still held memory when it was "
         "entered, or it was nested more than 1,000 deep; the scope around it has its figures"
@@ -111,8 +128,8 @@ def _read_node(node: int) -> Figures:
     figures = Figures()
     if native.am_node_read(node, byref(figures)) == _INCOMPLETE:
         raise BackendUnavailableError(
-            "the figures of the process are incomplete: " + _GAP + ". To go on from here, call "
-            "start_tracking() again"
+            "the figures of the process are incomplete: "
+            + (why_broken() or f"{_GAP}. To go on from here, call start_tracking() again")
         )
     return figures
 
@@ -195,7 +212,7 @@ class HighWaterMark:
 
         out = MarkFigures()
         if native.am_mark_read(self._mark, out) == _INCOMPLETE:
-            raise BackendUnavailableError(f"this high-water mark is incomplete: {_GAP}")
+            raise BackendUnavailableError(f"this high-water mark is incomplete: {_gap()}")
         figure: int = out[which]
         return figure
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from ctypes import POINTER, c_int, c_int64, c_uint32, c_void_p, py_object
+from ctypes import POINTER, c_char_p, c_int, c_int64, c_uint32, c_void_p, py_object
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 5
+ABI_VERSION = 6
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -137,11 +137,13 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_registry_class": (py_object, []),
         "am_own_guard_object": (py_object, []),
         "am_own_context_object": (py_object, []),
-        "am_bind": (c_int, [py_object, py_object, py_object, py_object, py_object]),
+        "am_bind": (c_int, [py_object] * 6),
         "am_install": (c_int, []),
         "am_uninstall": (c_int, []),
         "am_position": (c_int, []),
         "am_native": (c_int, []),
+        "am_displacer": (py_object, []),
+        "am_broken": (c_char_p, []),
         "am_collector_callback": (py_object, [c_int]),
         "am_collector_check": (c_int, []),
         "am_exchange_mappings": (c_int, [c_int]),

@@ -37,18 +37,19 @@ class Figures(ctypes.Structure):
 class CoreFigures(ctypes.Structure):
     """What the core says about itself."""
 
-    _fields_ = tuple(
-        (name, c_uint64)
-        for name in (
-            "nodes_in_use",
-            "nodes_made",
-            "open_scopes",
-            "unmeasured_scopes",
-            "ledger_reserved_bytes",
-            "node_table_bytes",
-            "histogram_bytes",
-            "gaps",
-        )
+    _fields_ = (
+        ("nodes_in_use", c_uint64),
+        ("nodes_made", c_uint64),
+        ("open_scopes", c_uint64),
+        ("unmeasured_scopes", c_uint64),
+        ("ledger_reserved_bytes", c_uint64),
+        ("node_table_bytes", c_uint64),
+        ("histogram_bytes", c_uint64),
+        ("gaps", c_uint64),
+        ("ledger_entries", c_uint64),
+        ("ledger_resident_bytes", c_int64),
+        ("hook_losses", c_uint64),
+        ("assertion_failures", c_uint64),
     )
 
     if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class CoreFigures(ctypes.Structure):
         node_table_bytes: int
         histogram_bytes: int
         gaps: int
+        ledger_entries: int
+        ledger_resident_bytes: int
+        hook_losses: int
+        assertion_failures: int
 
 
 class Distribution(ctypes.Structure):

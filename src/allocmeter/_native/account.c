@@ -8,6 +8,13 @@ am_active_t am_active;
 
 static void merge_foreign(void);
 
+/* In a forked child: a thread that is gone may have noted a block and not charged it. */
+static int may_lack_charges;
+
+static int is_counted(const am_node *node, int64_t least) {
+    return AM_HOLDS(node->self.live_blocks >= least || may_lack_charges, AM_BLOCKS_COUNTED);
+}
+
 static inline void counts_add(am_counts *to, const am_counts *change) {
     to->live_bytes += change->live_bytes;
     to->live_blocks += change->live_blocks;
@@ -63,21 +70,25 @@ static void settle_active(void) {
     }
 }
 
+/* Whether what is credited to a node, or charged in the native domain, can have been its own. */
+static int may_change(uint32_t index) {
+    if (am_is_broken()) return 0;
+    if (AM_LIKELY(am_node_is_in_use(index))) return 1;
+    return may_lack_charges ? 0 : AM_HOLDS(0, AM_NODE_IN_USE);
+}
+
 void am_settle(void) {
+    if (am_is_broken()) return;
     settle_active();
     settle_pending(AM_OWN, &am_active.own);
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
 }
 
 static void activate(uint32_t index) {
+    if (am_is_broken()) return;
     settle_active();
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
     am_active.node = index;
-}
-
-uint64_t am_own_allocations(void) {
-    const am_counts *settled = &am_nodes[AM_OWN].self;
-    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
 }
 
 void am_deactivate(uint32_t index) {
@@ -85,6 +96,7 @@ void am_deactivate(uint32_t index) {
 }
 
 void am_charge_other(uint32_t index, int64_t size) {
+    if (!AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
     activate(index);
     am_active.pending.allocated_bytes = size;
     am_active.pending.allocated_blocks = 1;
@@ -98,8 +110,10 @@ static inline int pending_is_high(void) {
 
 void am_credit_other(uint32_t index, int64_t size) {
     const am_counts change = freed(size);
+    if (!may_change(index)) return;
     /* The two may share ancestors, and this is the decrease that a peak stands before. */
     if (pending_is_high() || am_foreign_waits()) am_settle();
+    if (!is_counted(&am_nodes[index], 1)) return;
     counts_add(&am_nodes[index].self, &change);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         total_add(&am_nodes[i], &change);
@@ -113,6 +127,7 @@ static void native_add(uint32_t index, const am_counts *change) {
         am_active.native_changed = 1;
         return;
     }
+    if (!may_change(index)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
         counts_add(&am_nodes[i].native, change);
 }
@@ -193,7 +208,7 @@ int am_foreign_pin(uint32_t index, uint32_t generation) {
     if (index < AM_FIRST) return 1;
     atomic_fetch_add(&am_nodes[index].foreign.pins, 1);
     if (atomic_load(&am_nodes[index].generation) == generation) return 1;
-    atomic_fetch_sub(&am_nodes[index].foreign.pins, 1);
+    am_foreign_unpin(index);
     return 0;
 }
 
@@ -244,6 +259,8 @@ static void merge_one(uint32_t index) {
     if (change.live_bytes > high_bytes) high_bytes = change.live_bytes;
     if (change.live_blocks > high_blocks) high_blocks = change.live_blocks;
     counts_add(&am_nodes[index].self, &change);
+    /* What is pending of our own node may not be settled. */
+    if (index != AM_OWN && !is_counted(&am_nodes[index], 0)) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
         node->total.live_bytes -= foreign->raised_bytes;
@@ -268,6 +285,8 @@ static void merge_foreign(void) {
 }
 
 void am_foreign_repair(void) {
+    if (am_is_broken()) return;
+    may_lack_charges = 1;
     atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
         if (am_nodes[i].foreign.pins != 0) am_nodes[i].foreign.pins = 0; /* their threads are gone */
@@ -275,25 +294,4 @@ void am_foreign_repair(void) {
         atomic_store_explicit(&am_nodes[i].foreign.queued, 0, memory_order_relaxed);
         foreign_queue_push(i);
     }
-}
-
-void am_mark_set(am_mark *mark) {
-    am_settle();
-    mark->peak_bytes = am_nodes[mark->node].total.live_bytes;
-    mark->peak_blocks = am_nodes[mark->node].total.live_blocks;
-}
-
-void am_mark_add(am_mark *mark) {
-    am_mark *first = &am_nodes[mark->node].mark;
-    am_node_hold(mark->node);
-    am_mark_set(mark);
-    mark->next = first->next;
-    first->next = mark;
-}
-
-void am_mark_remove(am_mark *mark) {
-    am_mark *at = &am_nodes[mark->node].mark;
-    while (at->next != mark) at = at->next;
-    at->next = mark->next;
-    am_node_drop(mark->node);
 }

@@ -37,10 +37,6 @@ extern am_active_t am_active;
 /* Brings every node up to date, foreign events included. */
 AM_COLD void am_settle(void);
 
-/* How many blocks we have ever allocated for ourselves. Where own work leaves no trace here, the hooks
- * may not have seen it. */
-uint64_t am_own_allocations(void);
-
 /* Makes sure that `index` is not the active node. */
 void am_deactivate(uint32_t index);
 
@@ -96,7 +92,8 @@ static inline void am_credit(uint32_t index, int64_t size) {
 static inline void am_count_reallocation(uint32_t index) {
     /* Charging it a moment ago made it active, unless it is our own. */
     if (AM_LIKELY(index == am_active.node)) am_active.pending.reallocations += 1;
-    else am_nodes[index].total.reallocations = ++am_nodes[index].self.reallocations;
+    else if (index == AM_OWN)
+        am_nodes[index].total.reallocations = ++am_nodes[index].self.reallocations;
 }
 
 /* The same for blocks of the native domain: they count in all figures, and once more apart. */
@@ -119,17 +116,19 @@ void am_foreign_unpin(uint32_t index);
 /* In a forked child: a thread that was about to queue its node is gone. */
 void am_foreign_repair(void);
 
-/* Starts or restarts a mark at what `mark->node` holds now. */
-void am_mark_set(am_mark *mark);
-void am_mark_add(am_mark *mark);
-void am_mark_remove(am_mark *mark);
-
 static inline int64_t am_allocated_bytes(const am_counts *c) {
     return c->live_bytes + c->freed_bytes;
 }
 
 static inline int64_t am_allocated_blocks(const am_counts *c) {
     return c->live_blocks + c->freed_blocks;
+}
+
+/* How many blocks we have ever allocated for ourselves. Where own work leaves no trace here, the hooks
+ * may not have seen it. */
+static inline uint64_t am_own_allocations(void) {
+    const am_counts *settled = &am_nodes[AM_OWN].self;
+    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
 }
 
 #endif

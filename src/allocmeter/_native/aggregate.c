@@ -16,6 +16,7 @@ am_aggregate *am_aggregate_new(void) {
 }
 
 void am_aggregate_drop(am_aggregate *aggregate) {
+    if (!AM_HOLDS(aggregate->holders != 0, AM_HOLDERS_COUNTED)) return;
     if (--aggregate->holders != 0) return;
     for (int i = 0; i < AM_QUANTITIES; i++) am_histogram_clear(&aggregate->quantities[i]);
     free(aggregate);
@@ -58,6 +59,7 @@ static int age_band(uint32_t age) {
 
 void am_aggregates_refresh(void) {
     const uint32_t now = am_coarse_time();
+    if (am_is_broken()) return; /* what was found before stands */
     am_settle();
     refresh_number++;
     for (uint32_t i = AM_FIRST; i < am_nodes_end; i++) {

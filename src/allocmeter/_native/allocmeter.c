@@ -1,7 +1,10 @@
+#define _GNU_SOURCE
 #include "allocmeter.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
+#include "assertion.h"
 #include "collector.h"
 #include "construction.h"
 #include "entrance.h"
@@ -21,6 +24,12 @@ uint32_t am_abi_version(void) { return AM_ABI_VERSION; }
 
 uint32_t am_python_version(void) { return PY_MAJOR_VERSION << 8 | PY_MINOR_VERSION; }
 
+/* For an allocator's hook to call. */
+static void switch_off(void) {
+    am_hooks_gaps++; /* open scopes are incomplete from now on */
+    am_silence();
+}
+
 int am_init(void) {
     static int done;
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
@@ -37,6 +46,7 @@ int am_init(void) {
         am_scope_init() < 0 || am_anchor_init() < 0 || am_exchange_init() < 0 ||
         am_entrance_init() < 0)
         return -1;
+    am_assertion_on_failure = switch_off;
     done = 1;
     return 0;
 }
@@ -50,9 +60,9 @@ PyObject *am_registry_class(void) { return Py_NewRef(&am_registry_type); }
 PyObject *am_own_guard_object(void) { return am_own_guard(); }
 PyObject *am_own_context_object(void) { return am_own_anchor(); }
 
-int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *classify, PyObject *ready,
-            PyObject *registry) {
-    const am_callbacks callbacks = {install, hooks_lost, classify, ready, registry};
+int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *broken, PyObject *classify,
+            PyObject *ready, PyObject *registry) {
+    const am_callbacks callbacks = {install, hooks_lost, broken, classify, ready, registry};
     return am_scope_bind(&callbacks);
 }
 
@@ -71,6 +81,14 @@ int am_uninstall(void) {
 
 int am_position(void) { return am_hooks_position(); }
 int am_native(void) { return am_native_state(); }
+const char *am_broken(void) { return am_assertion_text(); }
+
+PyObject *am_displacer(void) {
+    Dl_info place;
+    const void *function = am_hooks_wanted ? am_hooks_displacer() : NULL;
+    if (function == NULL || !dladdr(function, &place)) Py_RETURN_NONE;
+    return PyUnicode_DecodeFSDefault(place.dli_fname);
+}
 
 int am_exchange_mappings(int on) { return am_mapping_trust(on); }
 
@@ -156,8 +174,9 @@ int am_close_open_scopes(void) {
 int am_node_read(uint32_t node, am_figures *out) {
     am_settle();
     put_figures(am_snapshot_total(node), out);
-    int complete = node != AM_ROOT || !am_is_tracking() || gaps_when_tracked == am_gaps_now();
-    return complete ? AM_READ : AM_INCOMPLETE;
+    if (node != AM_ROOT) return AM_READ;
+    int complete = !am_is_tracking() || gaps_when_tracked == am_gaps_now();
+    return complete && !am_is_broken() ? AM_READ : AM_INCOMPLETE;
 }
 
 PyObject *am_current_scope(void) {
@@ -224,6 +243,7 @@ int am_aggregate_retention(PyObject *object, am_retention_sample *out, uint32_t 
 }
 
 void am_core_read(am_core_figures *out) {
+    am_settle();
     *out = (am_core_figures){
         .nodes_in_use = am_nodes_in_use,
         .nodes_made = am_nodes_end - AM_FIRST,
@@ -232,6 +252,11 @@ void am_core_read(am_core_figures *out) {
         .ledger_reserved_bytes = am_ledger_reserved_bytes(),
         .node_table_bytes = (uint64_t)am_nodes_end * sizeof(am_node),
         .histogram_bytes = am_histogram_bytes(),
-        .gaps = am_hooks_gaps,
+        .gaps = am_hooks_gaps - (am_is_broken() ? 1 : 0), /* see switch_off */
+        .ledger_entries = (uint64_t)(am_nodes[AM_ROOT].total.live_blocks +
+                                     am_nodes[AM_OWN].total.live_blocks),
+        .ledger_resident_bytes = am_ledger_resident_bytes(),
+        .hook_losses = am_hooks_losses,
+        .assertion_failures = am_assertion_failures,
     };
 }

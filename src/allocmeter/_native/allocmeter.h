@@ -21,7 +21,7 @@
 #include "aggregate.h"
 #include "platform.h"
 
-#define AM_ABI_VERSION 5
+#define AM_ABI_VERSION 6
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -39,7 +39,7 @@ enum {
     AM_READ = 0,
     AM_NOT_OPENED = 1,  /* the scope was not entered yet */
     AM_INCOMPLETE = 2,  /* blocks went by unseen: the hooks were not in place all the time */
-    AM_UNMEASURED = 3   /* the node table was full, or the nesting too deep */
+    AM_UNMEASURED = 3   /* the node table was full, the nesting too deep, or counting switched off */
 };
 
 typedef struct {
@@ -59,6 +59,9 @@ typedef struct {
 typedef struct {
     uint64_t nodes_in_use, nodes_made, open_scopes, unmeasured_scopes;
     uint64_t ledger_reserved_bytes, node_table_bytes, histogram_bytes, gaps;
+    uint64_t ledger_entries; /* blocks that somebody owns */
+    int64_t ledger_resident_bytes; /* -1: the system does not say */
+    uint64_t hook_losses, assertion_failures;
 } am_core_figures;
 
 /* -- handshake ---------------------------------------------------------------------------------- */
@@ -85,8 +88,8 @@ AM_API PyObject *am_own_guard_object(void);
 AM_API PyObject *am_own_context_object(void);
 
 /* What the core calls in Python, and the default registry: see scope.h. 0, or -1 with TypeError. */
-AM_API int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *classify, PyObject *ready,
-                   PyObject *registry);
+AM_API int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *broken, PyObject *classify,
+                   PyObject *ready, PyObject *registry);
 
 /* -- hooks --------------------------------------------------------------------------------------- */
 
@@ -94,6 +97,13 @@ AM_API int am_install(void);   /* 1 put in place, 0 were in place, -1 too many l
 AM_API int am_uninstall(void); /* 0 gone, -1 not on top, -2 scopes are open */
 AM_API int am_position(void);  /* pymem.h: not installed, on top, wrapped, removed */
 AM_API int am_native(void);    /* malloc.h: whether the native domain is seen, or why not */
+
+/* The file that holds what the interpreter calls first in place of our hooks, a new reference; None
+ * while ours are on top, or not wanted. */
+AM_API PyObject *am_displacer(void);
+
+/* Why counting is switched off (assertion.h), as the end of a sentence; NULL while it is not. */
+AM_API const char *am_broken(void);
 
 /* The collector (collector.h): the callables to be first and last in gc.callbacks; whether the
  * collector's flag can be trusted, after one collection with them in place; and trusting it no more. */

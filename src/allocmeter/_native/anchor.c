@@ -27,8 +27,19 @@ static PyObject *anchor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 PyObject *am_own_anchor(void) { return anchor_make(&am_anchor_type, AM_OWN); }
 
+static int anchor_traverse(PyObject *self, visitproc visit, void *arg) {
+    Py_VISIT((PyObject *)((anchor_t *)self)->holder.previous);
+    return 0;
+}
+
+static int anchor_clear(PyObject *self) {
+    Py_CLEAR(((anchor_t *)self)->holder.previous);
+    return 0;
+}
+
 static void anchor_dealloc(PyObject *self) {
-    Py_XDECREF(((anchor_t *)self)->holder.previous);
+    PyObject_GC_UnTrack(self);
+    (void)anchor_clear(self);
     Py_TYPE(self)->tp_free(self);
 }
 
@@ -70,9 +81,11 @@ PyTypeObject am_anchor_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "allocmeter._native.NativeAnchor",
     .tp_basicsize = sizeof(anchor_t),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_new = anchor_new,
     .tp_dealloc = anchor_dealloc,
+    .tp_traverse = anchor_traverse,
+    .tp_clear = anchor_clear,
 };
 
 int am_anchor_init(void) {

@@ -6,7 +6,7 @@
 
 AM_THREAD_LOCAL am_thread_t am_thread = {.state = AM_NO_STATE};
 uint32_t am_left_elsewhere;
-_Atomic uint32_t am_listeners;
+_Atomic int32_t am_listeners;
 _Atomic uint32_t am_tracking;
 
 static PyObject *variable;
@@ -17,6 +17,15 @@ int am_context_init(void) {
     main_interpreter = PyInterpreterState_Main();
     variable = PyContextVar_New("allocmeter_scope", NULL);
     return variable == NULL ? -1 : am_mapping_verify(variable);
+}
+
+void am_silence(void) {
+    int32_t listeners = atomic_load_explicit(&am_listeners, memory_order_relaxed);
+    while (listeners > -AM_SILENCE / 2 &&
+           !atomic_compare_exchange_weak_explicit(&am_listeners, &listeners,
+                                                  listeners - AM_SILENCE, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
 }
 
 int am_is_attached(const PyThreadState *state) {
@@ -108,9 +117,19 @@ static void remember_value(am_holder *value) {
     remember(holder == NULL ? AM_ROOT : holder->node, state);
 }
 
+/* A thread that holds the lock may have changed the number of listeners at the moment when it was
+ * made to say that there are none. */
+static AM_COLD uint32_t broken_core(int *exclusive) {
+    *exclusive = 1;
+    if (am_thread.own_depth) am_thread.witnessed++; /* it may listen on purpose: pymem.c */
+    else am_silence();
+    return AM_NONE;
+}
+
 uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
     if (thread->state == AM_MUTED) return AM_NONE;
+    if (AM_UNLIKELY(am_is_broken())) return broken_core(exclusive);
     *exclusive = am_is_attached(state);
     if (thread->own_depth) {
         thread->witnessed++;

@@ -22,10 +22,16 @@
 typedef struct am_holder {
     PyObject_HEAD
     struct am_holder *previous; /* what was current before it, or NULL for the root */
-    const PyObject *context;    /* where it was made current; only ever compared */
+    const PyObject *context;    /* where it was made current; only ever compared: see below */
     uint32_t node;
     uint32_t left_elsewhere;    /* left in another context: `context` still holds it */
 } am_holder;
+
+/* A holder does not keep the context it was entered in, which keeps the holder: scopes that nobody
+ * leaves would go with the next garbage collection only. So the address may be that of a context which
+ * is gone, and of a new one by now. If a scope was left elsewhere while the one was alive, and the
+ * other inherits it by copy, it is passed over there: late work of the scope is charged to what was
+ * current before it. Figures of open scopes are never concerned. */
 
 typedef struct {
     const PyThreadState *state; /* whose answer is remembered, or one of the below */
@@ -48,16 +54,21 @@ extern uint32_t am_left_elsewhere;
 
 /* Objects that can make a node current, plus own sections, plus process tracking: while it is zero,
  * no allocation can belong to anybody. Changed under the interpreter lock, read without. */
-extern _Atomic uint32_t am_listeners;
+extern _Atomic int32_t am_listeners;
 
 static inline int am_is_idle(void) {
-    return atomic_load_explicit(&am_listeners, memory_order_relaxed) == 0;
+    return atomic_load_explicit(&am_listeners, memory_order_relaxed) <= 0;
 }
+
+/* Makes it idle for good, whoever listens: the core is broken (assertion.h). Any thread, at any time,
+ * as often as need be. */
+#define AM_SILENCE (1 << 30)
+AM_COLD void am_silence(void);
 
 /* Under the lock nobody else changes it: no need for an atomic addition. */
 static inline void am_listen(int change) {
-    uint32_t listeners = atomic_load_explicit(&am_listeners, memory_order_relaxed);
-    atomic_store_explicit(&am_listeners, listeners + (uint32_t)change, memory_order_relaxed);
+    int32_t listeners = atomic_load_explicit(&am_listeners, memory_order_relaxed);
+    atomic_store_explicit(&am_listeners, listeners + change, memory_order_relaxed);
 }
 
 /* Whether code outside every scope is recorded. */
@@ -141,11 +152,17 @@ static inline void am_own_end(void) {
     am_listen(-1);
 }
 
-/* Has the hooks leave a trace of their next call in this own section, whatever becomes of the block:
- * it is there if the number has grown. */
+/* Has the hooks leave a trace of the calls that follow in this own section, whatever becomes of the
+ * blocks; and tells how many of them there were. Hooks of a broken core listen in between. */
 static inline uint64_t am_own_watch(void) {
     am_thread.state = AM_NO_STATE;
+    if (am_is_broken()) am_listen(AM_SILENCE);
     return am_thread.witnessed;
+}
+
+static inline uint64_t am_own_watched(uint64_t before) {
+    if (am_is_broken()) am_silence();
+    return am_thread.witnessed - before;
 }
 
 /* What is current in this context, borrowed; NULL: the root. Inside an own section. */

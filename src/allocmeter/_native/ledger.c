@@ -1,5 +1,6 @@
 #include "ledger.h"
 
+#define LEAF_BYTES ((size_t)AM_LEAF_ENTRIES * sizeof(am_entry))
 #define EXTENSION_BITS 31
 #define EXTENSION_MASK ((1u << EXTENSION_BITS) - 1)
 
@@ -7,16 +8,23 @@ am_entry *_Atomic am_ledger_root[1u << (AM_ADDRESS_BITS - AM_LEAF_BITS)];
 
 static _Atomic uint64_t reserved_bytes;
 
+/* Those made first, in no order: looking through the root for them would take milliseconds. */
+#define KNOWN_LEAVES 4096
+static am_entry *_Atomic known_leaves[KNOWN_LEAVES];
+static _Atomic uint32_t leaf_count;
+
 am_entry *am_ledger_grow(const void *address) {
-    const size_t bytes = (size_t)AM_LEAF_ENTRIES * sizeof(am_entry);
     uintptr_t a = (uintptr_t)address;
     if (a >> AM_ADDRESS_BITS) return NULL;
-    am_entry *leaf = am_reserve(bytes), *expected = NULL;
+    am_entry *leaf = am_reserve(LEAF_BYTES), *expected = NULL;
     if (leaf == NULL) return NULL;
-    if (atomic_compare_exchange_strong(&am_ledger_root[a >> AM_LEAF_BITS], &expected, leaf))
-        atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed);
-    else
-        am_unreserve(leaf, bytes); /* another thread was first */
+    if (atomic_compare_exchange_strong(&am_ledger_root[a >> AM_LEAF_BITS], &expected, leaf)) {
+        uint32_t number = atomic_fetch_add_explicit(&leaf_count, 1, memory_order_relaxed);
+        if (number < KNOWN_LEAVES) known_leaves[number] = leaf;
+        atomic_fetch_add_explicit(&reserved_bytes, LEAF_BYTES, memory_order_relaxed);
+    } else {
+        am_unreserve(leaf, LEAF_BYTES); /* another thread was first */
+    }
     return am_ledger_find(address);
 }
 
@@ -49,4 +57,17 @@ int64_t am_ledger_take_extended(const void *address) {
 
 uint64_t am_ledger_reserved_bytes(void) {
     return atomic_load_explicit(&reserved_bytes, memory_order_relaxed);
+}
+
+int64_t am_ledger_resident_bytes(void) {
+    uint32_t leaves = atomic_load_explicit(&leaf_count, memory_order_relaxed);
+    int64_t resident = 0;
+    if (leaves > KNOWN_LEAVES) return -1;
+    for (uint32_t i = 0; i < leaves; i++) {
+        am_entry *leaf = known_leaves[i];
+        int64_t found = leaf == NULL ? 0 : am_resident_bytes(leaf, LEAF_BYTES);
+        if (found < 0) return -1;
+        resident += found;
+    }
+    return resident;
 }

@@ -93,4 +93,8 @@ static inline int am_ledger_put(const void *address, uint32_t node, int native, 
 /* Bytes of address space reserved for leaves; only touched pages are resident. */
 uint64_t am_ledger_reserved_bytes(void);
 
+/* Bytes of these that are resident, to the page; -1 where the system does not say. One system call
+ * for each leaf. */
+int64_t am_ledger_resident_bytes(void);
+
 #endif

@@ -49,7 +49,7 @@ int am_mark_read(PyObject *capsule, int64_t out[4]) {
     const am_counts *total = &am_nodes[self->mark.node].total;
     out[0] = total->live_bytes, out[1] = total->live_blocks;
     out[2] = self->mark.peak_bytes, out[3] = self->mark.peak_blocks;
-    return self->gaps == am_gaps_now() ? AM_READ : AM_INCOMPLETE;
+    return self->gaps == am_gaps_now() && !am_is_broken() ? AM_READ : AM_INCOMPLETE;
 }
 
 int am_mark_reset(PyObject *capsule) {

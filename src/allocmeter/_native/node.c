@@ -53,9 +53,12 @@ static uint32_t late_parent(uint32_t index) {
 
 uint32_t am_node_open(uint32_t parent) {
     uint32_t index = free_list;
+    if (am_is_broken() || !AM_HOLDS(am_node_is_known(parent), AM_NODE_IN_USE)) return AM_NONE;
     parent = late_parent(parent);
     if (am_nodes[parent].depth >= AM_MAX_DEPTH) return AM_NONE;
     if (index != AM_NONE) {
+        int is_free = index < am_nodes_end && am_nodes[index].depth == AM_FREE_DEPTH;
+        if (!AM_HOLDS(is_free, AM_FREE_NODE_FREE)) return AM_NONE;
         free_list = am_nodes[index].parent;
     } else {
         if (am_nodes_end == capacity) return AM_NONE;
@@ -66,14 +69,18 @@ uint32_t am_node_open(uint32_t parent) {
     return index;
 }
 
-void am_node_hold(uint32_t index) { am_nodes[index].handles++; }
+void am_node_hold(uint32_t index) {
+    if (AM_HOLDS(am_node_is_known(index), AM_NODE_IN_USE)) am_nodes[index].handles++;
+}
 
 void am_node_drop(uint32_t index) {
+    if (am_is_broken() || !AM_HOLDS(am_node_is_known(index), AM_NODE_IN_USE)) return;
     am_node *node = &am_nodes[index];
     if (node->handles > 1) {
         node->handles--;
         return;
     }
+    if (!AM_HOLDS(node->handles == 1, AM_HANDLES_COUNTED)) return;
     /* Settling may recycle orphans, so this one becomes an orphan only afterwards. */
     am_deactivate(index);
     node->handles = 0;
@@ -99,6 +106,10 @@ void am_node_release_unused(uint32_t index) {
             am_aggregate_leave(node->aggregate,
                                am_allocated_bytes(&node->total) - node->closed_bytes);
         uint32_t parent = node->parent;
+        if (parent != AM_NONE &&
+            !(AM_HOLDS(am_node_is_known(parent), AM_NODE_IN_USE) &&
+              AM_HOLDS(am_nodes[parent].children != 0, AM_CHILDREN_COUNTED)))
+            return;
         node->aggregate = NULL;
         node->depth = AM_FREE_DEPTH;
         node->parent = free_list;
@@ -107,4 +118,27 @@ void am_node_release_unused(uint32_t index) {
         if (parent != AM_NONE) am_nodes[parent].children--;
         index = parent;
     }
+}
+
+void am_mark_set(am_mark *mark) {
+    am_settle();
+    mark->peak_bytes = am_nodes[mark->node].total.live_bytes;
+    mark->peak_blocks = am_nodes[mark->node].total.live_blocks;
+}
+
+void am_mark_add(am_mark *mark) {
+    am_mark *first = &am_nodes[mark->node].mark;
+    am_node_hold(mark->node);
+    am_mark_set(mark);
+    mark->next = first->next;
+    first->next = mark;
+}
+
+void am_mark_remove(am_mark *mark) {
+    if (am_is_broken()) return; /* nobody looks at the list any more */
+    am_mark *at = &am_nodes[mark->node].mark;
+    while (at->next != mark && AM_HOLDS(at->next != NULL, AM_MARK_LISTED)) at = at->next;
+    if (at->next == NULL) return;
+    at->next = mark->next;
+    am_node_drop(mark->node);
 }

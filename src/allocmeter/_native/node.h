@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "assertion.h"
 #include "platform.h"
 
 enum {
@@ -93,12 +94,23 @@ int am_nodes_init(void);
  * scopes that each start the next one does not grow without end. */
 uint32_t am_node_open(uint32_t parent);
 
+/* Whether the index names a node that was ever given out; and whether it is in use. */
+static inline int am_node_is_known(uint32_t index) { return index - 1 < am_nodes_end - 1; }
+static inline int am_node_is_in_use(uint32_t index) {
+    return am_node_is_known(index) && am_nodes[index].depth != AM_FREE_DEPTH;
+}
+
 /* Takes or drops a handle; dropping the last one may recycle the node and its ancestors. */
 void am_node_hold(uint32_t index);
 void am_node_drop(uint32_t index);
 
 /* Recycles the node if nothing needs it any more, then its parent likewise. */
 void am_node_release_unused(uint32_t index);
+
+/* Starts or restarts a mark at what `mark->node` holds now. */
+void am_mark_set(am_mark *mark);
+void am_mark_add(am_mark *mark);
+void am_mark_remove(am_mark *mark);
 
 /* Whether a living block may be the last thing that keeps the node. */
 static inline int am_node_is_orphan(const am_node *node) { return node->handles == 0; }

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef MAP_NORESERVE
 #define MAP_NORESERVE 0
@@ -24,6 +25,22 @@ void *am_reserve(size_t bytes) {
     (void)madvise(start, bytes, MADV_NOHUGEPAGE);
 #endif
     return start;
+}
+
+int64_t am_resident_bytes(void *start, size_t bytes) {
+#if defined(__APPLE__)
+    char pages[1024];
+#else
+    unsigned char pages[1024];
+#endif
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), step = sizeof pages * page;
+    int64_t resident = 0;
+    for (size_t at = 0; at < bytes; at += step) {
+        const size_t part = bytes - at < step ? bytes - at : step;
+        if (mincore((char *)start + at, part, pages) != 0) return -1;
+        for (size_t i = 0; i < part / page; i++) resident += (pages[i] & 1) * (int64_t)page;
+    }
+    return resident;
 }
 
 size_t am_address_space(void) {

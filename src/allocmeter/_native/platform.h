@@ -32,6 +32,9 @@ size_t am_address_space(void);
 /* Tenths of a second since some moment before the process began; never 0, never less than before. */
 uint32_t am_coarse_time(void);
 
+/* How much of it is resident, in bytes; -1 if the system does not say. */
+int64_t am_resident_bytes(void *start, size_t bytes);
+
 /* Gives back what am_reserve returned. */
 void am_unreserve(void *start, size_t bytes);
 

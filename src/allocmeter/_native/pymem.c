@@ -18,6 +18,7 @@ static const layer_t *_Atomic layer; /* the one in use */
 
 _Atomic unsigned am_hooks_gaps;
 int am_hooks_wanted;
+unsigned am_hooks_losses;
 void (*am_hooks_on_loss)(void);
 
 AM_HOT void record(const void *block, size_t size, uint32_t node, int exclusive) {
@@ -159,12 +160,15 @@ DEFINE_HOOKS(raw, 1)
 DEFINE_HOOKS(mem, 0)
 DEFINE_HOOKS(obj, 0)
 
-static int on_top(void) {
-    PyMemAllocatorEx raw, mem, obj;
-    PyMem_GetAllocator(PYMEM_DOMAIN_RAW, &raw);
-    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &mem);
-    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &obj);
-    return raw.malloc == raw_malloc && mem.malloc == mem_malloc && obj.malloc == obj_malloc;
+void *am_hooks_displacer(void) {
+    const PyMemAllocatorDomain domains[] = {PYMEM_DOMAIN_OBJ, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_RAW};
+    void *(*const ours[])(void *, size_t) = {obj_malloc, mem_malloc, raw_malloc};
+    for (int i = 0; i < 3; i++) {
+        PyMemAllocatorEx found;
+        PyMem_GetAllocator(domains[i], &found);
+        if (found.malloc != ours[i]) return (void *)(uintptr_t)found.malloc;
+    }
+    return NULL;
 }
 
 static int reachable(void) {
@@ -173,13 +177,14 @@ static int reachable(void) {
     PyMem_RawFree(PyMem_RawMalloc(1));
     PyMem_Free(PyMem_Malloc(1));
     PyObject_Free(PyObject_Malloc(1));
+    uint64_t calls = am_own_watched(before);
     am_own_end();
-    return am_thread.witnessed - before >= 3;
+    return calls >= 3;
 }
 
 int am_hooks_position(void) {
     if (!am_hooks_wanted) return AM_NOT_INSTALLED;
-    if (on_top()) return AM_ON_TOP;
+    if (am_hooks_displacer() == NULL) return AM_ON_TOP;
     return reachable() ? AM_WRAPPED : AM_REMOVED;
 }
 
@@ -198,10 +203,11 @@ static const layer_t *layer_found(void) {
 }
 
 int am_hooks_install(void) {
+    if (am_is_broken()) return 0;
     int position = am_hooks_position();
     if (position == AM_ON_TOP || position == AM_WRAPPED) return 0;
     if (position == AM_REMOVED) am_hooks_lose();
-    if (on_top()) { /* around themselves they would never end */
+    if (am_hooks_displacer() == NULL) { /* around themselves they would never end */
         am_hooks_wanted = 1;
         return 1;
     }
@@ -220,7 +226,7 @@ int am_hooks_install(void) {
 
 int am_hooks_uninstall(void) {
     if (!am_hooks_wanted) return 0;
-    if (!on_top()) return -1;
+    if (am_hooks_displacer() != NULL) return -1;
     layer_t below = *atomic_load_explicit(&layer, memory_order_relaxed);
     PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &below.raw);
     PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &below.mem);
@@ -233,6 +239,7 @@ int am_hooks_uninstall(void) {
 void am_hooks_lose(void) {
     am_hooks_wanted = 0;
     am_hooks_gaps++;
+    am_hooks_losses++;
     if (am_hooks_on_loss != NULL) am_hooks_on_loss();
 }
 

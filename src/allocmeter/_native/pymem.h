@@ -25,6 +25,13 @@ int am_hooks_uninstall(void);
 /* One of the states above; finds out by making one call through each allocator. */
 int am_hooks_position(void);
 
+/* What the interpreter calls first in place of our hooks: a function of the first domain that has
+ * another; NULL if ours are on top of all three. */
+void *am_hooks_displacer(void);
+
+/* How often the hooks were found to be unreachable. */
+extern unsigned am_hooks_losses;
+
 /* Grows by one whenever blocks may have gone by unseen: a scope open across such a moment does not
  * know its figures. */
 extern _Atomic unsigned am_hooks_gaps; /* a thread without the lock may find no room for a block */

@@ -20,10 +20,20 @@ am_snapshot am_snapshot_self(uint32_t index) {
 }
 
 /* An exception of ours must not reach the measured program. */
-static void report_lost_hooks(void) {
-    PyObject *result = PyObject_CallNoArgs(am_python.hooks_lost);
-    if (result == NULL) PyErr_WriteUnraisable(am_python.hooks_lost);
+static void tell(PyObject *function) {
+    PyObject *result = PyObject_CallNoArgs(function);
+    if (result == NULL) PyErr_WriteUnraisable(function);
     Py_XDECREF(result);
+}
+
+static void report_lost_hooks(void) { tell(am_python.hooks_lost); }
+
+/* A check has failed where nobody could be told. No exception may be set. */
+static AM_COLD void report_broken(void) {
+    static int told;
+    if (told) return;
+    told = 1;
+    tell(am_python.broken);
 }
 
 int am_scope_bind(const am_callbacks *callbacks) {
@@ -33,6 +43,7 @@ int am_scope_bind(const am_callbacks *callbacks) {
     }
     Py_XSETREF(am_python.install, Py_NewRef(callbacks->install));
     Py_XSETREF(am_python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
+    Py_XSETREF(am_python.broken, Py_NewRef(callbacks->broken));
     Py_XSETREF(am_python.classify, Py_NewRef(callbacks->classify));
     Py_XSETREF(am_python.ready, Py_NewRef(callbacks->ready));
     Py_XSETREF(am_python.registry, Py_NewRef(callbacks->registry));
@@ -40,13 +51,17 @@ int am_scope_bind(const am_callbacks *callbacks) {
     return 0;
 }
 
-/* Every own section that sets the variable allocates, so hooks in place have seen it. Whether they
- * had not: taking them for lost puts new ones around the old, so it must be certain. */
-static int lost_since(uint64_t allocations) {
-    if (!am_hooks_wanted || am_own_allocations() != allocations) return 0;
-    if (am_hooks_position() != AM_REMOVED) return 0;
+/* Taking hooks for lost puts new ones around the old, so it must be certain. */
+static AM_COLD int are_lost(void) {
+    if (am_is_broken() || am_hooks_position() != AM_REMOVED) return 0;
     am_hooks_lose();
     return 1;
+}
+
+/* Every own section that sets the variable allocates, so hooks in place have seen it. Whether they
+ * had not. */
+static inline int lost_since(uint64_t allocations) {
+    return AM_UNLIKELY(am_own_allocations() == allocations) && am_hooks_wanted && are_lost();
 }
 
 static int install(void) {
@@ -66,6 +81,7 @@ static void ring_add(am_scope *self) {
 }
 
 void am_scope_forget(am_scope *self) {
+    if (!AM_HOLDS(am_open_scopes != 0, AM_SCOPES_COUNTED)) return;
     if (latest_open == self) latest_open = self->previous_open == self ? NULL : self->previous_open;
     self->previous_open->next_open = self->next_open;
     self->next_open->previous_open = self->previous_open;
@@ -75,7 +91,9 @@ void am_scope_forget(am_scope *self) {
 static void open_below(am_scope *self, uint32_t parent) {
     uint32_t node = am_node_open(parent);
     self->measured = node != AM_NONE;
-    if (!self->measured) {
+    if (AM_UNLIKELY(am_is_broken())) {
+        node = AM_ROOT;
+    } else if (!self->measured) {
         am_unmeasured_scopes++;
         am_node_hold(node = parent);
     }
@@ -97,6 +115,10 @@ static int prepare(am_scope *self) {
                             : "this measure object has been used; its figures are final, so write "
                               "measure(...) anew for each scope");
         return -1;
+    }
+    if (AM_UNLIKELY(am_is_broken())) {
+        report_broken();
+        return 0;
     }
     return am_hooks_wanted ? 0 : install();
 }
@@ -144,6 +166,7 @@ static int finish(am_scope *self) {
     uint32_t node = self->holder.node;
     if (!self->measured) return 0;
     am_settle();
+    if (!AM_HOLDS(am_node_is_known(node), AM_NODE_IN_USE)) return 0;
     self->final = am_snapshot_total(node);
     self->final_self = am_snapshot_self(node);
     self->final_native = am_nodes[node].native;
@@ -155,7 +178,9 @@ static int finish(am_scope *self) {
 int am_scope_close(am_scope *self, PyObject *exception) {
     if (self->state != AM_SCOPE_OPEN) return 0;
     am_scope_abandon(self);
-    if (!finish(self)) return 0;
+    int counts = finish(self);
+    if (!counts && am_is_broken()) report_broken();
+    if (!counts) return 0;
     count_by_name(self, outcome_of(exception));
     return PyErr_Occurred() == NULL ? 0 : -1;
 }

@@ -68,14 +68,34 @@ static PyObject *scope_vectorcall(PyObject *type, PyObject *const *args, size_t 
     return NULL;
 }
 
+/* A scope keeps what was current before it, and that may be a call of the server that keeps a coroutine
+ * which has entered the scope. */
+static int scope_traverse(PyObject *object, visitproc visit, void *arg) {
+    am_scope *self = (am_scope *)object;
+    Py_VISIT((PyObject *)self->holder.previous);
+    Py_VISIT((PyObject *)self->inside);
+    Py_VISIT((PyObject *)self->standin);
+    Py_VISIT(self->name);
+    Py_VISIT(self->registry);
+    return 0;
+}
+
+/* Name and registry stay, for whoever closes it later: cycles through them are broken elsewhere. */
+static int scope_clear(PyObject *object) {
+    am_scope *self = (am_scope *)object;
+    Py_CLEAR(self->holder.previous);
+    Py_CLEAR(self->inside);
+    return 0;
+}
+
 static void scope_dealloc(PyObject *object) {
     am_scope *self = (am_scope *)object;
+    PyObject_GC_UnTrack(object);
     if (self->state != AM_SCOPE_NEW) am_listen(-1);
     if (self->state == AM_SCOPE_OPEN) am_scope_forget(self);
     if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
     am_standin_abandon(self);
-    Py_XDECREF(self->holder.previous);
-    Py_XDECREF((PyObject *)self->inside);
+    (void)scope_clear(object);
     Py_XDECREF(self->name);
     Py_XDECREF(self->registry);
     Py_TYPE(object)->tp_free(object);
@@ -237,10 +257,12 @@ PyTypeObject am_scope_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "allocmeter._native.NativeScope",
     .tp_basicsize = sizeof(am_scope),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_doc = "NativeScope(name=None, *, registry=None)\n--\n\nWhat measure is derived from.",
     .tp_new = scope_new,
     .tp_dealloc = scope_dealloc,
+    .tp_traverse = scope_traverse,
+    .tp_clear = scope_clear,
     .tp_vectorcall = scope_vectorcall,
     .tp_methods = scope_class_methods,
     .tp_getset = scope_getset,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allocmeter.cli._drafts import draft_beside
 from allocmeter.errors import AllocmeterError
 from allocmeter.renderers.printable import printable
 
@@ -74,9 +75,6 @@ def replacing(target: str) -> Iterator[Callable[[str], None]]:
         raise OutputError("cannot write a file without a name")
     shown = printable(target, 1000)
     path = Path(os.path.realpath(target))
-    # The name says nothing of the target's, which may be as long as the file system allows; the
-    # process id alone comes again in every container.
-    draft = path.with_name(f".allocmeter-{os.getpid()}-{os.urandom(4).hex()}.tmp")
 
     def save(text: str) -> None:
         try:
@@ -87,15 +85,13 @@ def replacing(target: str) -> Iterator[Callable[[str], None]]:
         except OSError as error:
             raise OutputError(f"cannot write {shown}: {error.strerror}") from error
 
-    try:
-        if path.exists() and not path.is_file():
-            raise OutputError(f"cannot write {shown}: it exists and is not a regular file")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise OutputError(f"cannot write {shown}: the file that is there is read-only")
-        draft.open("x").close()
-    except OSError as error:
-        raise OutputError(f"cannot write {shown}: {error.strerror}") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            if path.exists() and not path.is_file():
+                raise OutputError(f"cannot write {shown}: it exists and is not a regular file")
+            if path.exists() and not os.access(path, os.W_OK):
+                raise OutputError(f"cannot write {shown}: the file that is there is read-only")
+            draft = stack.enter_context(draft_beside(path))
+        except OSError as error:
+            raise OutputError(f"cannot write {shown}: {error.strerror}") from error
         yield save
-    finally:
-        draft.unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from allocmeter.units import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,24 @@ def _backend(diagnosis: Diagnosis) -> dict[str, str]:
         "hooks": backend["hook_position"],
         **{name: reason or "seen in this process" for name, reason in domains.items()},
         "finalizers": "told apart" if backend["finalizers_apart"] else "not told apart",
+        **_own_facts(backend),
+    }
+
+
+def _own_facts(backend: Mapping[str, Any]) -> dict[str, str]:
+    """Return who stands in the place of the hooks, what the core holds, and what went wrong."""
+    displacer = {"displaced by": by} if (by := backend["displaced_by"]) else {}
+    ledger = backend["ledger_bytes"]
+    resident = "an unknown size" if ledger is None else human_bytes(ledger)
+    return {
+        **displacer,
+        "ledger": f"{backend['ledger_entries']:,} blocks in {resident}",
+        "scopes": f"{backend['open_scopes']:,} open, {backend['scopes_kept']:,} kept",
+        "own memory": f"{human_bytes(backend['own_bytes'])} in Python, "
+        f"{human_bytes(backend['own_table_bytes'])} in tables",
+        "own checks": f"{failures:,} failed"
+        if (failures := backend["assertion_failures"])
+        else "all hold",
     }
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # Facts of the backend that are zero as long as every block was counted.
 _INCOMPLETE: Final = (
     ("gaps", "another tool removed the allocator hooks, so blocks may be missing; times: {:,}"),
+    (
+        "assertion_failures",
+        "an internal check of allocmeter failed, and nothing was counted from then on; times: {:,}",
+    ),
     ("unmeasured_scopes", "the core's table was full; scopes without figures: {:,}"),
 )
 
