@@ -2,26 +2,25 @@
 
 A line of Python allocates more than it says: tuples of arguments, bound methods, numbers. Where
 every block must be known, the test itself runs outside every scope, and makes single calls inside
-one: with arguments made beforehand, and with a single block around the block asked for, the number
-that carries its address back.
+one: with arguments made beforehand, and with a single block around the block asked for, the object
+that carries its address back, or says that there is none.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from allocmeter import AllocationStats, measure
+from allocmeter.doctor.known_blocks import ADDRESS_BYTES, Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DOMAINS = ("PyMem_Raw", "PyMem_", "PyObject_")
 
-NUMBER_BYTES = sys.getsizeof(1 << 46)
-NUMBER = AllocationStats(1, 1, 0, NUMBER_BYTES, NUMBER_BYTES)
+ADDRESS = AllocationStats(1, 1, 0, ADDRESS_BYTES, ADDRESS_BYTES)
 
 HUGE = 1 << 62  # more than there is address space, yet less than the interpreter refuses by itself
 
@@ -59,7 +58,7 @@ class Allocator:
         self._free = library[f"{domain}Free"]
         self._free.restype = None
         for function in (self._malloc, self._calloc, self._realloc):
-            function.restype = ctypes.c_void_p
+            function.restype = Address
 
     def malloc(self, inside: Enclosure, size: int) -> Any:
         return _pointer(inside(self._malloc, _size(size)))
@@ -88,5 +87,5 @@ def _size(size: int) -> Any:
     return ctypes.c_size_t.from_param(size)
 
 
-def _pointer(address: int | None) -> Any:
-    return None if address is None else ctypes.c_void_p.from_param(address)
+def _pointer(address: Address) -> Any:
+    return None if address.value is None else ctypes.c_void_p.from_param(address.value)

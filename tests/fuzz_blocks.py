@@ -38,7 +38,7 @@ class Blocks(World):
         self.carried_back(place)
 
         def made(address):
-            assert address is not None
+            assert address.value is not None
             self.blocks.append(Block(pointer(address), domain, owner, size * each**zeroed))
 
         arguments = (count(size), count(each)) if zeroed else (count(size),)
@@ -60,15 +60,16 @@ class Blocks(World):
         self.carried_back(place)
 
         def moved(address):
-            assert address is not None
+            assert address.value is not None
             self.blocks.append(Block(pointer(address), domain, owner, size))
 
         return [*steps, Step(functions[2], (block.pointer, count(size)), moved)]
 
-    def realloc_in_vain(self, _place):
+    def realloc_in_vain(self, place):
         if not self.blocks:
             return []
         block = self.rng.choice(self.blocks)
+        self.carried_back(place)
         return [Step(LOCKED[block.domain][2], (block.pointer, count(HUGE)), is_null)]
 
     def free(self, _place):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 from allocmeter._core.own import own_context
+from allocmeter.doctor.known_blocks import Address
 from blocks import DOMAINS
 
 BYTES_HEADER = bytes.__basicsize__  # of an object with no content, its final NUL included
@@ -56,7 +57,7 @@ def allocators(library):
         functions = [library[domain + name] for name in ("Malloc", "Calloc", "Realloc", "Free")]
         functions[3].restype = None
         for function in functions[:3]:
-            function.restype = ctypes.c_void_p
+            function.restype = Address
         found.append(functions)
     return found
 
@@ -65,7 +66,7 @@ LOCKED, RELEASED = allocators(ctypes.PyDLL(None)), allocators(ctypes.CDLL(None))
 
 
 def is_null(address):
-    assert address is None
+    assert address.value is None
 
 
 def count(number):
@@ -73,7 +74,7 @@ def count(number):
 
 
 def pointer(address):
-    return ctypes.c_void_p.from_param(address)
+    return ctypes.c_void_p.from_param(address.value)
 
 
 def own_threads(count):

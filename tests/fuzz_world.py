@@ -17,7 +17,7 @@ from allocmeter._core.figures import (
     refresh_retained,
 )
 from allocmeter._core.own import OWN
-from blocks import NUMBER_BYTES
+from allocmeter.doctor.known_blocks import ADDRESS_BYTES
 from fuzz_steps import LOCKED, Kept, chained, perform
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class World:
         self.remembered: list[Context] = []
         self.made = 0
         self.own = 0
-        self.numbers: list[twin.Scope | None] = []
+        self.carriers: list[twin.Scope | None] = []
 
     def note(self, *words):
         self.log.append(words)
@@ -109,8 +109,8 @@ class World:
             owner.deallocate(size)
 
     def carried_back(self, place):
-        """Account for the number that carries an address: freed when the steps are over."""
-        self.numbers.append(self.charged(place, NUMBER_BYTES))
+        """Account for what carries an address or says NULL: freed when the steps are over."""
+        self.carriers.append(self.charged(place, ADDRESS_BYTES))
 
     def finished(self, scope, outcome):
         if scope.twin.final is None:
@@ -127,9 +127,9 @@ class World:
         else:
             thread.submit(place.context.run, perform, first).result()
         self.finish(steps)
-        for owner in self.numbers:
-            self.credited(owner, NUMBER_BYTES)
-        self.numbers.clear()
+        for owner in self.carriers:
+            self.credited(owner, ADDRESS_BYTES)
+        self.carriers.clear()
 
     def finish(self, steps):
         for step in steps:

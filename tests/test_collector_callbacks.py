@@ -25,7 +25,8 @@ def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(
     costs = []
 
     def work():
-        kept = [None] * len(SIZES)  # not in the scope: a collection empties the free list of lists
+        # Not in the scope: a collection empties the free lists of lists and of their iterators.
+        kept, plan = [None] * len(SIZES), iter(PLAN)
         if collected_last == "the other thread":
             gc.collect()
             collected.set()
@@ -33,7 +34,7 @@ def test_what_another_thread_does_during_a_callback_is_charged_to_its_scope(
         with measure():  # a collection empties the free lists
             untouched(SIZES[0])
         with measure() as scope:
-            for at, size in PLAN:
+            for at, size in plan:
                 kept[at] = untouched(size)
         costs.append(scope.stats)
         done.set()

@@ -9,11 +9,10 @@ import threading
 import pytest
 
 from allocmeter import AllocationStats, measure
-from blocks import DOMAINS, HUGE, NUMBER, Allocator, Enclosure
+from allocmeter.doctor.known_blocks import ADDRESS_BYTES, Address
+from blocks import ADDRESS, DOMAINS, HUGE, Allocator, Enclosure
 
 pytestmark = pytest.mark.exact
-
-NOTHING = AllocationStats()
 
 
 @pytest.fixture(params=DOMAINS)
@@ -29,52 +28,52 @@ def inside():
 @pytest.mark.parametrize("size", [0, 1, 512, 513, 1022, 1023, 1024, 10_000_000])
 def test_malloc_is_one_block_of_the_size_asked_for(allocator, inside, size):
     block = allocator.malloc(inside, size)
-    assert inside.scope.stats - NUMBER == AllocationStats(allocations=1, bytes_allocated=size)
+    assert inside.scope.stats - ADDRESS == AllocationStats(allocations=1, bytes_allocated=size)
     allocator.free(inside, block)
-    assert inside.scope.stats - NUMBER == AllocationStats(1, 1, 0, size, size)
+    assert inside.scope.stats - ADDRESS == AllocationStats(1, 1, 0, size, size)
 
 
 @pytest.mark.parametrize(("count", "each"), [(0, 8), (8, 0), (0, 0), (1, 1), (7, 73), (9, 1_000)])
 def test_calloc_is_one_block_of_the_product(allocator, inside, count, each):
     block = allocator.calloc(inside, count, each)
     size = count * each
-    assert inside.scope.stats - NUMBER == AllocationStats(allocations=1, bytes_allocated=size)
+    assert inside.scope.stats - ADDRESS == AllocationStats(allocations=1, bytes_allocated=size)
     allocator.free(inside, block)
-    assert inside.scope.stats - NUMBER == AllocationStats(1, 1, 0, size, size)
+    assert inside.scope.stats - ADDRESS == AllocationStats(1, 1, 0, size, size)
 
 
 @pytest.mark.parametrize(("count", "each"), [(1 << 33, 1 << 33), (3, HUGE), (HUGE, 4), (1, HUGE)])
 def test_a_calloc_that_overflows_or_fails_counts_nothing(allocator, inside, count, each):
     assert allocator.calloc(inside, count, each) is None
-    assert (inside.scope.stats, inside.scope.peak_bytes) == (NOTHING, 0)
+    assert (inside.scope.stats, inside.scope.peak_bytes) == (ADDRESS, ADDRESS_BYTES)
 
 
 def test_a_malloc_that_fails_counts_nothing(allocator, inside):
     assert allocator.malloc(inside, HUGE) is None
-    assert (inside.scope.stats, inside.scope.peak_bytes) == (NOTHING, 0)
+    assert (inside.scope.stats, inside.scope.peak_bytes) == (ADDRESS, ADDRESS_BYTES)
 
 
 def test_realloc_of_nothing_is_an_allocation(allocator, inside):
     allocator.free(inside, allocator.realloc(inside, None, 100))
-    assert inside.scope.stats - NUMBER == AllocationStats(1, 1, 0, 100, 100)
+    assert inside.scope.stats - ADDRESS == AllocationStats(1, 1, 0, 100, 100)
 
 
 @pytest.mark.parametrize("new", [0, 1, 99, 100, 101, 600, 5_000, 3_000_000])
 @pytest.mark.parametrize("old", [0, 100, 2_000, 4_000_000])
 def test_realloc_is_a_deallocation_and_an_allocation(allocator, inside, old, new):
     block = allocator.realloc(inside, allocator.malloc(inside, old), new)
-    assert inside.scope.stats - NUMBER - NUMBER == AllocationStats(2, 1, 1, old + new, old)
+    assert inside.scope.stats - ADDRESS - ADDRESS == AllocationStats(2, 1, 1, old + new, old)
     allocator.free(inside, block)
-    assert inside.scope.stats - NUMBER - NUMBER == AllocationStats(2, 2, 1, old + new, old + new)
+    assert inside.scope.stats - ADDRESS - ADDRESS == AllocationStats(2, 2, 1, old + new, old + new)
 
 
 @pytest.mark.parametrize("size", [0, 100, 2_000])
 def test_a_realloc_that_fails_leaves_the_block_counted(allocator, inside, size):
     block = allocator.malloc(inside, size)
     assert allocator.realloc(inside, block, HUGE) is None
-    assert inside.scope.stats - NUMBER == AllocationStats(allocations=1, bytes_allocated=size)
+    assert inside.scope.stats - ADDRESS - ADDRESS == AllocationStats(1, 0, 0, size, 0)
     allocator.free(inside, block)
-    assert inside.scope.stats - NUMBER == AllocationStats(1, 1, 0, size, size)
+    assert inside.scope.stats - ADDRESS - ADDRESS == AllocationStats(1, 1, 0, size, size)
 
 
 def test_a_block_above_four_gibibytes_is_counted_in_full(allocator, inside):
@@ -83,7 +82,7 @@ def test_a_block_above_four_gibibytes_is_counted_in_full(allocator, inside):
     if block is None:
         pytest.skip("the system does not grant so much address space")
     allocator.free(inside, block)
-    assert inside.scope.stats - NUMBER == AllocationStats(1, 1, 0, size, size)
+    assert inside.scope.stats - ADDRESS == AllocationStats(1, 1, 0, size, size)
 
 
 # Without the interpreter lock ---------------------------------------------------------------------
@@ -94,13 +93,13 @@ PLAN = [(at, (ctypes.c_size_t.from_param(size),)) for at, size in enumerate((1, 
 def fill_and_empty(library):
     """Return what filling, and then emptying, cost two scopes: the first one owns all blocks."""
     malloc, free = library.PyMem_RawMalloc, library.PyMem_RawFree
-    malloc.restype, free.restype = ctypes.c_void_p, None
-    blocks = [None] * len(PLAN)
+    malloc.restype, free.restype = Address, None
+    blocks, plan = [None] * len(PLAN), iter(PLAN)
     with measure() as filling:
         object()  # a thread without the lock charges the scope of its last allocation with it
-        for at, size in PLAN:
+        for at, size in plan:
             blocks[at] = malloc(*size)
-    arguments = [(ctypes.c_void_p.from_param(block),) for block in blocks]
+    arguments = iter([(ctypes.c_void_p.from_param(block.value),) for block in blocks])
     with measure() as emptying:
         object()
         for block in arguments:

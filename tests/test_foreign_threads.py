@@ -22,15 +22,21 @@ def test_raw_blocks_made_without_the_lock_are_charged_to_the_scope_of_their_thre
     alone, scopes, outer = measuring(
         RAW
         + """
-def use(size, count):
-    block = raw.PyMem_RawRealloc(raw.PyMem_RawMalloc(size), 2 * size)
+from allocmeter.doctor.known_blocks import Address  # a number may cost a block, or none
+raw.PyMem_RawMalloc.restype = raw.PyMem_RawRealloc.restype = Address
+raw.PyMem_RawRealloc.argtypes = [Address, ctypes.c_size_t]
+raw.PyMem_RawFree.argtypes = [Address]
+
+def use(size, twice, count):
+    block = raw.PyMem_RawRealloc(raw.PyMem_RawMalloc(size), twice)
     for _ in range(count):
         raw.PyMem_RawFree(raw.PyMem_RawMalloc(size))
     return block
 
 def run(size):
+    twice = 2 * size
     with measure() as scope:
-        block = use(size, 50)
+        block = use(size, twice, 50)
     blocks.append(block)
     scopes[size] = scope
 

@@ -12,6 +12,7 @@ import pytest
 from allocmeter import _native
 from allocmeter._core.preload import STEM, VARIABLE, find
 from children import output_of
+from compiling import CORE, compile_c
 from preloading import (
     library,
     linux_only,
@@ -120,6 +121,16 @@ print(json.dumps([second() - first, native(scope).to_dict(), backend_info().gaps
 def test_the_family_is_whole_with_another_malloc_around(order):
     second = library("second_malloc")
     end = run_program([program("family")], **preloaded(**{order: [second]}))
+    assert (end.returncode, end.stderr) == (0, "")
+
+
+def test_the_family_is_whole_where_the_linker_binds_names_within_a_library(tmp_path):
+    # As in the flags that Debian's Python links libraries with.
+    source, binding = CORE / "preload" / "preload.c", "-Wl,-Bsymbolic-functions"
+    flags = ("-shared", "-fPIC", "-fno-builtin", "-fvisibility=hidden", "-Wno-pedantic")
+    ours = compile_c(tmp_path / "bound.so", source, *flags, binding)
+    order = f"{library('second_malloc')}:{ours}"
+    end = run_program([program("family")], **{VARIABLE: order})
     assert (end.returncode, end.stderr) == (0, "")
 
 

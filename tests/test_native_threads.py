@@ -197,24 +197,28 @@ def test_a_free_without_the_lock_is_told_from_one_by_the_thread_state_that_took_
     # The malloc behind ours hands out the latest block first, so the second thread's state comes to
     # lie where the first one's was.
     second = library("second_malloc", "-DTINY_ALIGNMENT=16")
-    same, off = natively(
+    same, alone, off = natively(
         ATTACHING
         + """
 start_tracking()
-attaching.attach_pair(1_000)
-same, off = [], []
-for _ in range(30):
+same = []
+
+def beyond(blocks):
     first = process()
-    same.append(attaching.attach_pair(100_000))
+    same.append(attaching.attach_pair(blocks))
     change = process() - first
-    off.append([change.allocations - 200_000, change.deallocations - 200_000, change.net_bytes])
-print(json.dumps([same, off]))
+    return [change.allocations - 2 * blocks, change.deallocations - 2 * blocks, change.net_bytes]
+
+beyond(1_000)
+alone = beyond(1_000)  # the list of the blocks, and what the two threads cost
+print(json.dumps([same, alone, [beyond(100_000) for _ in range(30)]]))
 """,
         library("attach"),
         around={"after": [second]},
     )
     assert 1 in same, "the hazard did not arise"
-    assert off == [[1, 1, 0]] * 30  # the list of the blocks
+    assert alone[0] < 20
+    assert off == [[alone[0], alone[0], 0]] * 30
 
 
 def test_a_scope_that_goes_while_a_thread_without_the_lock_allocates_for_it_leaves_no_trace():

@@ -90,7 +90,9 @@ except allocmeter.BackendUnavailableError as error:
 else:
     raise AssertionError
 ''')
-print(json.dumps(one_block() == ONE))
+exact = one_block() == ONE
+interpreters.destroy(other)
+print(json.dumps(exact))
 """
     )
     assert exact

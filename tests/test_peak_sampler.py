@@ -130,9 +130,10 @@ class TestSampler:
                 await anyio.sleep(0.05)
 
         samples = []
-        # The coroutine of operation(), and Python's bound __aenter__ and __aexit__. Now and then
-        # the event loop's bookkeeping falls into these steps too.
-        assert min([await beyond_the_block() for _ in range(5)]) == 3
+        # The coroutine of operation(), and before 3.14 Python's bound __aenter__ and __aexit__. Now
+        # and then the event loop's bookkeeping falls into these steps too.
+        least = 3 if sys.version_info < (3, 14) else 1
+        assert min([await beyond_the_block() for _ in range(5)]) == least
         assert len(samples) >= 10
 
     async def test_it_ends_with_the_block(self):

@@ -85,14 +85,15 @@ def test_a_loop_within_a_task_has_its_tasks_within_it():
     async def main():
         loop = asyncio.new_event_loop()
         outer = asyncio.current_task()
-        asyncio._set_running_loop(None)
+        # The order matters since 3.14: only a task of the running loop is left, or entered.
         asyncio.tasks._leave_task(outer.get_loop(), outer)
+        asyncio._set_running_loop(None)
         try:
             assert loop.run_until_complete(create_task()) is None
         finally:
             loop.close()
-            asyncio.tasks._enter_task(outer.get_loop(), outer)
             asyncio._set_running_loop(outer.get_loop())
+            asyncio.tasks._enter_task(outer.get_loop(), outer)
         return current_scope()
 
     with measure() as around:

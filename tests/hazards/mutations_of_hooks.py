@@ -195,7 +195,7 @@ MUTATIONS = [
         "h13",
         "the mem domain is not hooked",
         (
-            (PYMEM, "    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &mem);\n", "    (void)mem;\n"),
+            (PYMEM, "    am_allocator_set(PYMEM_DOMAIN_MEM, &mem);\n", "    (void)mem;\n"),
             (PYMEM, " && mem.malloc == mem_malloc &&", " &&"),
         ),
     ),

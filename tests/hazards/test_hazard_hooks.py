@@ -139,14 +139,14 @@ print(json.dumps([rounds, min(worked), one_block() == ONE]))
 
 def test_h04_a_block_that_one_domain_asks_of_another_is_counted_once():
     found = measuring("""
-from blocks import NUMBER, Allocator, Enclosure
+from blocks import ADDRESS, Allocator, Enclosure
 
 def grown(domain, size):
     allocator, inside = Allocator(domain), Enclosure()
     block = allocator.realloc(inside, allocator.malloc(inside, size), 2 * size)
     allocator.free(inside, block)
     allocator.free(inside, allocator.calloc(inside, 1, size))
-    return (inside.scope.stats - NUMBER - NUMBER - NUMBER).to_dict()
+    return (inside.scope.stats - ADDRESS - ADDRESS - ADDRESS).to_dict()
 
 sizes = (100, 512, 513, 600, 100_000)
 print(json.dumps([

@@ -37,8 +37,8 @@ class Noise(threading.Thread):
             while not self.ended:
                 with measure("noise") as scope:
                     kept = [untouched(self.rng.randrange(2, 5_000)) for _ in range(20)]
-                    block = ctypes.c_void_p(malloc(ctypes.c_size_t(self.rng.randrange(10_000))))
-                    block = ctypes.c_void_p(realloc(block, ctypes.c_size_t(700)))
+                    block = malloc(ctypes.c_size_t(self.rng.randrange(10_000)))
+                    block = realloc(block, ctypes.c_size_t(700))
                     free(block)
                     del kept
                 assert scope.stats.reallocations >= 1, scope.stats

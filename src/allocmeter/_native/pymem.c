@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "allocators.h"
 #include "malloc.h"
 
 /* The allocators below ours. A new layer is made at each installation and never written again: a
@@ -217,9 +218,9 @@ int am_hooks_install(void) {
     PyMemAllocatorEx raw = raw_hooks(&below->raw);
     PyMemAllocatorEx mem = mem_hooks(&below->mem);
     PyMemAllocatorEx obj = obj_hooks(&below->obj);
-    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &raw);
-    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &mem);
-    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &obj);
+    am_allocator_set(PYMEM_DOMAIN_RAW, &raw);
+    am_allocator_set(PYMEM_DOMAIN_MEM, &mem);
+    am_allocator_set(PYMEM_DOMAIN_OBJ, &obj);
     am_hooks_wanted = 1;
     return 1;
 }
@@ -228,9 +229,9 @@ int am_hooks_uninstall(void) {
     if (!am_hooks_wanted) return 0;
     if (am_hooks_displacer() != NULL) return -1;
     layer_t below = *atomic_load_explicit(&layer, memory_order_relaxed);
-    PyMem_SetAllocator(PYMEM_DOMAIN_RAW, &below.raw);
-    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &below.mem);
-    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &below.obj);
+    am_allocator_set(PYMEM_DOMAIN_RAW, &below.raw);
+    am_allocator_set(PYMEM_DOMAIN_MEM, &below.mem);
+    am_allocator_set(PYMEM_DOMAIN_OBJ, &below.obj);
     am_hooks_wanted = 0;
     am_hooks_gaps++;
     return 0;

@@ -61,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AllocmeterError as error:
         print(f"allocmeter: {error}", file=sys.stderr)
         return EXIT_ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        if type(interrupt) is not KeyboardInterrupt:
+            raise  # that of the program which was run, for the interpreter to show
         print("allocmeter: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:

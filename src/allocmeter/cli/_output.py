@@ -59,6 +59,15 @@ def _as_output_error() -> Iterator[None]:
         raise OutputError(f"cannot write standard output: {error.strerror}") from error
 
 
+def _is_there(path: Path) -> bool:
+    """Like `path.exists()`, which since 3.14 tells nobody that it was not let look."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 @contextmanager
 def replacing(target: str) -> Iterator[Callable[[str], None]]:
     """Make sure that `target` can be written, and yield the function that writes its text.
@@ -87,9 +96,10 @@ def replacing(target: str) -> Iterator[Callable[[str], None]]:
 
     with ExitStack() as stack:
         try:
-            if path.exists() and not path.is_file():
+            there = _is_there(path)
+            if there and not path.is_file():
                 raise OutputError(f"cannot write {shown}: it exists and is not a regular file")
-            if path.exists() and not os.access(path, os.W_OK):
+            if there and not os.access(path, os.W_OK):
                 raise OutputError(f"cannot write {shown}: the file that is there is read-only")
             draft = stack.enter_context(draft_beside(path))
         except OSError as error:

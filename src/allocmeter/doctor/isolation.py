@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
 from allocmeter.doctor.checks import Check, SelfTestError
 from allocmeter.doctor.explanation import explain
-from allocmeter.doctor.known_blocks import function, size_argument
+from allocmeter.doctor.known_blocks import ADDRESS_BYTES, function, size_argument
 from allocmeter.errors import AllocmeterError
 from allocmeter.scopes import measure
 from allocmeter.stats import AllocationStats
@@ -117,12 +116,12 @@ class _Task:
         self._free(*given)
         address = self._malloc(*self._arguments)
         own_after, others_after = self._scope.stats, other._scope.stats
-        if address is None:
+        if address.value is None:
             raise SelfTestError("no memory")
-        self._block, other._block = ctypes.c_void_p.from_param(address), None
+        self._block, other._block = ctypes.c_void_p.from_param(address.value), None
         self._turns += 1
         self._compare(
-            own_after - own, AllocationStats(2, 0, 0, self._size + sys.getsizeof(address), 0), self
+            own_after - own, AllocationStats(2, 0, 0, self._size + ADDRESS_BYTES, 0), self
         )
         self._compare(others_after - others, expected_of_other, other)
 

@@ -1,7 +1,7 @@
 """Allocating blocks of known size in a scope, and comparing its figures with what is known.
 
 Single calls are made inside the scope, with arguments prepared outside of it, so that nothing is
-counted but the block asked for and the number that carries its address back.
+counted but the block asked for and the object that carries its address back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,29 @@ from allocmeter.stats import AllocationStats
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    _Simple = ctypes._SimpleCData[int | None]  # noqa: SLF001 - public, for all its name
+else:
+    _Simple = ctypes._SimpleCData  # noqa: SLF001
+
 OBJECT_BYTES = sys.getsizeof(object())
+
+
+class _Pointer(_Simple):
+    __slots__ = ()  # c_void_p has none: the room for attributes changes from object to object
+    _type_ = "P"
+
+
+class Address(_Pointer):
+    """What a C function returns, as one block of known size; `value` is an int, or `None` for NULL.
+
+    Of a plain c_void_p ctypes makes an int, which from 3.14 on may cost nothing: the interpreter
+    keeps the memory of some for the next ones. Of a class derived from such a type it does not.
+    """
+
+    __slots__ = ()
+
+
+ADDRESS_BYTES = sys.getsizeof(Address())
 
 
 class Expected:
@@ -123,7 +145,6 @@ class Experiment:
             raise SelfTestError(", ".join(differences))
 
     def _call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
-        _leave_a_number_for_reuse()
         if self._with_lock:
             return self._context.run(_call, function, arguments)
         self.expected.allocate(OBJECT_BYTES)
@@ -134,13 +155,12 @@ class Experiment:
         for expected in (self.expected, self.blocks):
             expected.allocate(size)
 
-    def _returned(self, function: Any, address: int | None) -> Any:
-        if address is None:
+    def _returned(self, function: Any, address: Address) -> Any:
+        if address.value is None:
             raise SelfTestError(f"{function.__name__}: no memory")
-        if not _is_kept_for_reuse(address):
-            self.expected.allocate(sys.getsizeof(address))
-            self.expected.free(sys.getsizeof(address))
-        return ctypes.c_void_p.from_param(address)
+        self.expected.allocate(ADDRESS_BYTES)
+        self.expected.free(ADDRESS_BYTES)
+        return ctypes.c_void_p.from_param(address.value)
 
 
 def figures_of(scope: measure) -> dict[str, int]:
@@ -152,7 +172,7 @@ def figures_of(scope: measure) -> dict[str, int]:
     }
 
 
-def function(library: ctypes.CDLL, name: str, result: Any = ctypes.c_void_p) -> Any:
+def function(library: ctypes.CDLL, name: str, result: Any = Address) -> Any:
     """Return a C function that returns a `result`, by default an address.
 
     Raises:
@@ -166,15 +186,6 @@ def function(library: ctypes.CDLL, name: str, result: Any = ctypes.c_void_p) -> 
 def size_argument(size: int) -> Any:
     """Return a size in bytes in the form in which passing it allocates nothing."""
     return ctypes.c_size_t.from_param(size)
-
-
-def _is_kept_for_reuse(number: int) -> bool:
-    """Tell whether the interpreter keeps the memory of such numbers: from 3.14 on, small ones."""
-    return sys.version_info >= (3, 14) and number < 1 << sys.int_info.bits_per_digit
-
-
-def _leave_a_number_for_reuse() -> None:
-    int("1000")  # gone at once
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

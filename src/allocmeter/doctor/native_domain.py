@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 from allocmeter.doctor.checks import SelfTestError
-from allocmeter.doctor.known_blocks import Experiment, function, size_argument
+from allocmeter.doctor.known_blocks import Address, Experiment, function, size_argument
 
 _FUNCTIONS = {
     "malloc": 1_000,
@@ -59,7 +59,7 @@ def test_native() -> tuple[int, int]:
 
 def _test(library: ctypes.CDLL, name: str) -> Experiment:
     free, malloc = function(library, "free", None), function(library, "malloc")
-    tested = function(library, name, ctypes.c_int if name == "posix_memalign" else ctypes.c_void_p)
+    tested = function(library, name, ctypes.c_int if name == "posix_memalign" else Address)
     size, experiment = _FUNCTIONS[name], Experiment(with_lock=False)
     in_bytes = size_argument(size)
     if name == "calloc":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from allocmeter.doctor.checks import Check, SelfTestError
 from allocmeter.doctor.explanation import explain
-from allocmeter.doctor.known_blocks import Experiment, function, size_argument
+from allocmeter.doctor.known_blocks import Address, Experiment, function, size_argument
 from allocmeter.errors import AllocmeterError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _test_all() -> tuple[int, int]:
     blocks = total = 0
     for name, prefix in ALLOCATORS.items():
         functions = {
-            verb: function(library, prefix + verb, None if verb == "Free" else ctypes.c_void_p)
+            verb: function(library, prefix + verb, None if verb == "Free" else Address)
             for verb in ("Malloc", "Calloc", "Realloc", "Free")
         }
         _test(functions)  # first calls make objects of their own

@@ -55,10 +55,16 @@ static am_malloc_family below;
 static const am_malloc_family *_Atomic connected;
 static AM_THREAD_LOCAL int resolving;
 
-static void find(const char *name, void *function) {
-    void *symbol = dlsym(RTLD_NEXT, name);
+/* The realloc that the program calls: another library's, where one stands before ours. By its name
+ * alone we might call our own, as Debian has Python's libraries linked (-Bsymbolic-functions). */
+static void *(*outermost_realloc)(void *block, size_t size);
+
+static void find_from(void *place, const char *name, void *function) {
+    void *symbol = dlsym(place, name);
     memcpy(function, &symbol, sizeof symbol);
 }
+
+static void find(const char *name, void *function) { find_from(RTLD_NEXT, name, function); }
 
 /* Not every C library has this one. */
 static void *pvalloc_missing(size_t size) {
@@ -91,10 +97,13 @@ static const am_malloc_family *resolve(void) {
     if (resolving) return NULL;
     resolving = 1;
     am_malloc_family family = found();
+    void *(*outermost)(void *block, size_t size);
+    find_from(RTLD_DEFAULT, "realloc", &outermost);
     resolving = 0;
     const am_malloc_family *none = NULL;
     if (!atomic_flag_test_and_set(&claimed)) {
         below = family;
+        outermost_realloc = outermost;
         atomic_compare_exchange_strong(&connected, &none, &below);
     }
     while ((none = atomic_load_explicit(&connected, memory_order_acquire)) == NULL) sched_yield();
@@ -163,7 +172,7 @@ AM_API void *reallocarray(void *block, size_t count, size_t each) {
         errno = ENOMEM;
         return NULL;
     }
-    return realloc(block, size);
+    return AM_LIKELY(next() != NULL) ? outermost_realloc(block, size) : arena_realloc(block, size);
 }
 
 AM_API void *memalign(size_t alignment, size_t size) {
