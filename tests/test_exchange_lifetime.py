@@ -88,8 +88,7 @@ def test_a_scope_that_the_server_has_entered_in_such_a_call_goes_with_it(enter):
             await Pause()
 
     def abandon():
-        exchange = Named()
-        exchange._begin(*beginning_with(server, server))
+        exchange = begun_by(Named, server, server)
         exchange.receive().send(None)
         return weakref.ref(exchange)
 
