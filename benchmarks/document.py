@@ -33,10 +33,10 @@ def sections(results: Results) -> dict[str, str]:
         "failures": "\n".join(f"* {what}: {why}" for what, why in results.failures.items())
         or "Everything could be measured.",
     }
-    for group in ("allocation", "tasks", "native", "pyperformance"):
+    for group in ("allocation", "tasks", "native", "nesting", "pyperformance"):
         found[group] = tables.ratio_table(results, group, NOTHING)
+    for group in ("allocation", "tasks", "pyperformance"):
         found[f"{group} to null hook"] = tables.ratio_table(results, group, NULL_HOOK, ours)
-    found["nesting"] = tables.ratio_table(results, "nesting", NOTHING)
     for subject in NAMES["scaling"]:
         found[subject] = "\n\n".join(
             tables.curve_table(results, subject, curve, points)
