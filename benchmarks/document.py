@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks import machine, tables
 from benchmarks.conditions import IDLE, NOTHING, NULL_HOOK, PRELOADED, SCOPE, TRACKING
-from benchmarks.paths import DOCS
+from benchmarks.paths import DOCS, ROOT
 from benchmarks.targets import NAMES
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from benchmarks.results import Results
 
 DOCUMENT: Final = "benchmarks.md"
-_SECTION: Final = re.compile(r"(<!-- ([\w ]+): begin -->\n).*?(<!-- \2: end -->)", re.DOTALL)
+README: Final = ROOT / "README.md"
+SECTION: Final = re.compile(r"(<!-- ([\w ]+): begin -->\n).*?(<!-- \2: end -->)", re.DOTALL)
 
 
 def sections(results: Results) -> dict[str, str]:
@@ -24,6 +25,7 @@ def sections(results: Results) -> dict[str, str]:
     ours = (IDLE, SCOPE, TRACKING, PRELOADED)
     found = {
         "machine": f"{machine.line(results.machine)}; {results.rounds} rounds.",
+        "cost": tables.summary_table(results),
         "targets": tables.target_table(results),
         "server": tables.server_table(results),
         "start": tables.time_table(results, "start"),
@@ -46,20 +48,25 @@ def sections(results: Results) -> dict[str, str]:
 
 
 def renewed(text: str, found: dict[str, str]) -> str:
-    """Return a document with what stands between its marks replaced.
+    """Return a document with what stands between marks of these names replaced."""
 
-    Raises:
-        KeyError: a mark names no section.
-    """
-    return _SECTION.sub(lambda mark: f"{mark[1]}{found[mark[2]]}\n{mark[3]}", text)
+    def filled(mark: re.Match[str]) -> str:
+        return f"{mark[1]}{found[mark[2]]}\n{mark[3]}" if mark[2] in found else mark[0]
+
+    return SECTION.sub(filled, text)
 
 
 def render(results: Results, directory: Path) -> None:
-    """Write `benchmarks.md` and the plots into a directory."""
+    """Write the document and the plots to a directory; for `docs`, renew the README as well."""
+    found = sections(results)
     text = (DOCS / DOCUMENT).read_text(encoding="utf-8")
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / DOCUMENT).write_text(renewed(text, sections(results)), encoding="utf-8")
+    (directory / DOCUMENT).write_text(renewed(text, found), encoding="utf-8")
     print(f"{directory / DOCUMENT}: tables renewed")
+    if directory.resolve() == DOCS:
+        text = README.read_text(encoding="utf-8")
+        README.write_text(renewed(text, found), encoding="utf-8")
+        print(f"{README}: figures renewed")
     try:
         from benchmarks import plots
 

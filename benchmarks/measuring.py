@@ -27,6 +27,12 @@ CHILD: Final = HERE / "child.py"
 STARTED: Final = "from benchmarks import starting\nopened = starting.{name}()\n{scope}"
 
 
+def children_cpu_seconds() -> float:
+    """Return the CPU time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class RunFailedError(Exception):
     """A process did not do what it was started for."""
 
@@ -84,7 +90,7 @@ def _cpu_seconds(command: Sequence[str], condition: Condition, scratch: Path) ->
             start_new_session=True,
         ) as process,
     ):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        before = children_cpu_seconds()
         try:
             process.wait(TIMEOUT)
         except BaseException as error:
@@ -92,8 +98,7 @@ def _cpu_seconds(command: Sequence[str], condition: Condition, scratch: Path) ->
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             raise RunFailedError(f"took more than {TIMEOUT:.0f} seconds") from None
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
         text = said.read_text(encoding="utf-8", errors="replace")
         raise RunFailedError(f"ended with status {process.returncode}: {text[-2000:]}")
-    return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+    return children_cpu_seconds() - before

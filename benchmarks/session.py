@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.conditions import IDLE, NOTHING, SCOPE, TRACEMALLOC
-from benchmarks.measuring import RunFailedError, run
+from benchmarks.measuring import RunFailedError, children_cpu_seconds, run
 from benchmarks.paths import ROOT
 from benchmarks.results import Sample
 
@@ -62,7 +62,7 @@ class Session:
                     self._subject(subject, number, rounds)
 
     def _subject(self, subject: Subject, number: int, rounds: int) -> None:
-        before = time.monotonic()
+        before, cpu_before = time.monotonic(), children_cpu_seconds()
         try:
             if subject.group == "server":
                 samples = list(self._served(subject, number))
@@ -74,7 +74,8 @@ class Session:
             now = time.monotonic()
             print(
                 f"[{now - self._started:5.0f} s] round {number + 1} of {rounds}: "
-                f"{subject.name}, {len(samples)} conditions in {now - before:.1f} s",
+                f"{subject.name}, {len(samples)} conditions in {now - before:.1f} s, "
+                f"{children_cpu_seconds() - cpu_before:.1f} s of them CPU",
                 file=sys.stderr,
                 flush=True,
             )

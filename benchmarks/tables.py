@@ -70,6 +70,27 @@ def ratio_table(
     return table(["", *(condition.label for condition in shown)], rows)
 
 
+def summary_table(results: Results) -> str:
+    """Return the mean cost of every condition on the two sets of programs."""
+    groups = {
+        "allocation": "programs that do little but allocate",
+        "pyperformance": "pyperformance",
+    }
+    shown = [one for one in measured_in(results, "allocation") if one != NOTHING]
+    means = {
+        (group, condition): spread(
+            mean_ratios(results, NAMES[group], condition.key, NOTHING.key).values()
+        )
+        for group in groups
+        for condition in shown
+    }
+    rows = [
+        [condition.label, *(cell(means[group, condition]) for group in groups)]
+        for condition in shown
+    ]
+    return table(["", *groups.values()], rows)
+
+
 def time_table(results: Results, group: str) -> str:
     """Return CPU milliseconds of a run."""
     shown = measured_in(results, group)
