@@ -100,7 +100,9 @@ class Session:
         wanted = [
             condition
             for condition in subject.conditions
-            if condition.key in self._conditions and not self._failed(subject, condition)
+            if condition.key in self._conditions
+            and not self._failed(subject, condition)
+            and not (condition.slow and number >= subject.slow_rounds)
         ]
         first = number % len(wanted) if wanted else 0
         return wanted[first:] + wanted[:first]

@@ -39,6 +39,7 @@ class Subject(NamedTuple):
         conditions: that it is measured under; the first is what the others are compared with.
         needs: modules that have to be installed.
         rounds: at most.
+        slow_rounds: at most under conditions that are slow.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Subject(NamedTuple):
     conditions: tuple[Condition, ...] = ALL
     needs: tuple[str, ...] = ()
     rounds: int = 1_000
+    slow_rounds: int = 1_000
 
     def function(self) -> Callable[..., Any]:
         module, _, name = self.where.partition(":")
@@ -69,6 +71,7 @@ def _pyperformance(title: str, name: str, loops: int, *more: str, **constants: i
         (name, loops, *more),
         constants,
         needs=("pyperformance", "pyperf"),
+        slow_rounds=5,
     )
 
 
@@ -85,10 +88,16 @@ SUBJECTS: Final = (
     Subject("strings", "allocation", "workloads.allocation:strings"),
     Subject("int arithmetic", "allocation", "workloads.allocation:integers"),
     Subject("dict and list growth", "allocation", "workloads.allocation:dicts_and_lists"),
-    Subject("task trees", "tasks", "workloads.tasks:task_trees"),
-    Subject("20,000 tasks, a scope each", "tasks", "workloads.tasks:many_tasks"),
-    Subject("echo server, a scope a line", "tasks", "workloads.echo:echo"),
-    Subject("numpy loop", "native", "workloads.arrays:small_arrays", needs=("numpy",)),
+    Subject("task trees", "tasks", "workloads.tasks:task_trees", slow_rounds=5),
+    Subject("20,000 tasks, a scope each", "tasks", "workloads.tasks:many_tasks", slow_rounds=3),
+    Subject("echo server, a scope a line", "tasks", "workloads.echo:echo", slow_rounds=5),
+    Subject(
+        "numpy loop",
+        "native",
+        "workloads.arrays:small_arrays",
+        needs=("numpy",),
+        slow_rounds=5,
+    ),
     *(
         Subject(
             f"strings, {depth} deep",
@@ -130,8 +139,9 @@ SUBJECTS: Final = (
             (route,),
             conditions=(NOTHING, IDLE, SCOPE, TRACEMALLOC),
             needs=("starlette", "uvicorn", "uvloop", "httptools"),
+            rounds=rounds,
         )
-        for route in ("small", "objects")
+        for route, rounds in (("small", 9), ("objects", 5))
     ),
     Subject("enter and leave", "entering", "entering:costs", conditions=(SCOPE,)),
     Subject("live blocks", "scaling", "scaling.blocks:live_blocks", conditions=_CURVES),

@@ -112,6 +112,16 @@ def test_a_failure_is_noted_once_and_the_others_go_on(monkeypatch, tmp_path):
     assert vars(Results.load(tmp_path / "r.json")) == vars(results)
 
 
+def test_slow_conditions_take_part_in_the_first_rounds_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr("benchmarks.session.run", lambda *_, quick: {"seconds": 1.0})
+    slow = CONDITIONS["tracemalloc"]
+    subject = Subject("one", "allocation", "", conditions=(NOTHING, slow), slow_rounds=1)
+    results = Results(MACHINE)
+    Session(results, tmp_path / "r.json", frozenset(CONDITIONS), quick=True).measure([subject], 3)
+    assert list(results.by_round("one", "nothing", "seconds")) == [0, 1, 2]
+    assert list(results.by_round("one", "tracemalloc", "seconds")) == [0]
+
+
 def test_an_interruption_keeps_what_was_measured(monkeypatch, tmp_path):
     def run(subject, condition, *, quick):
         if condition is SCOPE:
