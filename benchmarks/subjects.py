@@ -71,7 +71,7 @@ def _pyperformance(title: str, name: str, loops: int, *more: str, **constants: i
         (name, loops, *more),
         constants,
         needs=("pyperformance", "pyperf"),
-        slow_rounds=5,
+        slow_rounds=3,
     )
 
 
@@ -88,15 +88,15 @@ SUBJECTS: Final = (
     Subject("strings", "allocation", "workloads.allocation:strings"),
     Subject("int arithmetic", "allocation", "workloads.allocation:integers"),
     Subject("dict and list growth", "allocation", "workloads.allocation:dicts_and_lists"),
-    Subject("task trees", "tasks", "workloads.tasks:task_trees", slow_rounds=5),
+    Subject("task trees", "tasks", "workloads.tasks:task_trees", slow_rounds=3),
     Subject("20,000 tasks, a scope each", "tasks", "workloads.tasks:many_tasks", slow_rounds=3),
-    Subject("echo server, a scope a line", "tasks", "workloads.echo:echo", slow_rounds=5),
+    Subject("echo server, a scope a line", "tasks", "workloads.echo:echo", slow_rounds=3),
     Subject(
         "numpy loop",
         "native",
         "workloads.arrays:small_arrays",
         needs=("numpy",),
-        slow_rounds=5,
+        slow_rounds=3,
     ),
     *(
         Subject(
@@ -141,7 +141,7 @@ SUBJECTS: Final = (
             needs=("starlette", "uvicorn", "uvloop", "httptools"),
             rounds=rounds,
         )
-        for route, rounds in (("small", 9), ("objects", 5))
+        for route, rounds in (("small", 9), ("objects", 3))
     ),
     Subject("enter and leave", "entering", "entering:costs", conditions=(SCOPE,)),
     Subject("live blocks", "scaling", "scaling.blocks:live_blocks", conditions=_CURVES),

@@ -96,8 +96,9 @@ def time_table(results: Results, group: str) -> str:
     shown = measured_in(results, group)
     rows = []
     for name in NAMES[group]:
-        values = (results.by_round(name, c.key, "seconds").values() for c in shown)
-        rows.append([name, *(cell(spread(v * MILLI for v in each)) for each in values)])
+        found = [results.by_round(name, condition.key, "seconds").values() for condition in shown]
+        if any(found):
+            rows.append([name, *(cell(spread(v * MILLI for v in each)) for each in found)])
     return table(["CPU milliseconds", *(condition.label for condition in shown)], rows)
 
 
@@ -107,6 +108,8 @@ def server_table(results: Results) -> str:
     for name in NAMES["server"]:
         for condition in measured_in(results, "server"):
             rates = results.by_round(name, condition.key, "requests per second")
+            if not rates:
+                continue
             costs = results.by_round(name, condition.key, "seconds")
             relative = (
                 ratios(results, name, condition.key, NOTHING.key, figure)
@@ -115,7 +118,7 @@ def server_table(results: Results) -> str:
             rows.append(
                 [
                     f"{name}, {condition.label}",
-                    f"{statistics.median(rates.values()):,.0f}" if rates else MISSING,
+                    f"{statistics.median(rates.values()):,.0f}",
                     cell(spread(cost * 1e6 for cost in costs.values()), 1),
                     *(cell(spread(found.values()), 3) for found in relative),
                 ]
@@ -131,6 +134,8 @@ def entering_table(results: Results) -> str:
     for name, base in COMPARED.items():
         found = results.by_round(subject, "scope", name)
         below = results.by_round(subject, "scope", base)
+        if not found:
+            continue
         rows.append(
             [
                 name,

@@ -79,7 +79,13 @@ def test_the_mean_stands_below_a_whole_group():
 
 
 def test_what_was_not_measured_is_said():
-    assert tables.ratio_table(seconds_of({}), "allocation", NOTHING) == "Not measured."
+    nothing = seconds_of({})
+    assert tables.ratio_table(nothing, "allocation", NOTHING) == "Not measured."
+    empty = {*document.sections(nothing).items()} - {("targets", tables.target_table(nothing))}
+    assert {text for name, text in empty if name not in ("machine", "failures")} <= {
+        "Not measured.",
+        "",
+    }
     assert {target.verdict(seconds_of({})) for target in TARGETS} == {"not measured"}
 
 

@@ -204,7 +204,7 @@ for scope in (None, measure):
         ("slotted objects", 1),
         ("task trees", 8),
         ("20,000 tasks, a scope each", 20_000),
-        ("echo server, a scope a line", 50 * 61),  # and one for the end of each connection
+        ("echo server, a scope a line", 50 * 41),  # and one for the end of each connection
         ("strings, 4 deep", 4 * 40),
         ("async_tree_none", 1),
         ("json_dumps", 1),

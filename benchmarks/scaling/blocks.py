@@ -11,7 +11,7 @@ from benchmarks.scaling import seconds_each
 if TYPE_CHECKING:
     from benchmarks.workloads import Scope
 
-OPERATIONS = 200_000
+OPERATIONS = 100_000
 
 
 def live_blocks(scope: Scope | None, *, quick: bool) -> dict[str, float]:

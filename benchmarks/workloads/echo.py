@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.workloads import Scope, Work
 
-CLIENTS, LINES = 50, 60
+CLIENTS, LINES = 50, 40
 
 # All clients send a line, then each reads its answer: the server finds as many lines waiting as
 # there are clients, and the number of its turns does not depend on who is faster.
@@ -31,7 +31,7 @@ for _ in range(lines):
 
 
 def echo(scope: Scope | None) -> Work:
-    """Serve fifty clients, who send sixty lines each; a scope for each line."""
+    """Serve fifty clients, who send forty lines each; a scope for each line."""
     # What measures this process is not to measure the clients.
     plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
