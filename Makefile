@@ -2,6 +2,7 @@
 #
 #   PYTHON=...             any CPython from 3.11 on, for example python3.13 or a path
 #   PYTEST_ARGS=...        added to every test run, for example "-k leak -x"
+#   BENCH_ARGS=...         options of the benchmarks, for example "--quick --only allocation"
 #   ALLOCMETER_MATRIX=...  the versions of `make matrix` and `make c-warnings`
 #   TESTED=...             what `make matrix` leaves out of them
 #   PYTHON_3.12=...        where one version is, if it is neither under pyenv nor on the PATH
@@ -90,8 +91,13 @@ $(MATRIX): matrix-%:
 	    where it is by PYTHON_$*=..., or name other versions by ALLOCMETER_MATRIX="3.x 3.y"))
 	@$(MAKE) --no-print-directory test VENV=.venv-$* EXTRAS=test PYTHON=$(call find-python,$*)
 
-bench: $(BUILT) ## run the benchmarks
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+# In a venv of its own: what is compared brings plugins for pytest, and its own versions of things.
+bench: ## run the benchmarks, and renew docs/benchmarks.md; BENCH_ARGS="--quick" for a glance
+	@$(MAKE) --no-print-directory bench-here VENV=.venv-bench EXTRAS=bench
+
+.PHONY: bench-here
+bench-here: $(BUILT)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 dist: $(BUILT) ## build the sdist, and from it the wheel, and check both
 	rm -rf build dist
@@ -104,7 +110,7 @@ clean: ## remove what was built, and every cache
 	find src tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## remove the virtual environments too
-	rm -rf .venv .venv-3.*
+	rm -rf .venv .venv-3.* .venv-bench
 
 # Made anew when it belongs to another interpreter than was asked for, or to one that is gone.
 IDENTITY := -c 'import sys; print(sys.base_prefix, sys.version); \

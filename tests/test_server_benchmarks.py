@@ -16,13 +16,14 @@ pytest.importorskip("httptools")
 
 from children import answer_of
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks" / "servers"
+ROOT = Path(__file__).parents[1]
 
 
 def run(program, *options):
     """Run a program to its end; return its table as a list of cells by column, and its status."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", BENCHMARKS / f"{program}.py", *map(str, options)],
+        [sys.executable, "-W", "error", "-m", f"benchmarks.servers.{program}", *map(str, options)],
+        cwd=ROOT,
         capture_output=True,
         check=False,
         text=True,
@@ -39,7 +40,8 @@ def run(program, *options):
 @pytest.mark.parametrize("program", ["exactness", "soak", "throughput", "clients", "rough"])
 def test_every_program_says_how_it_is_used(program):
     done = subprocess.run(
-        [sys.executable, BENCHMARKS / f"{program}.py", "--help"],
+        [sys.executable, "-m", f"benchmarks.servers.{program}", "--help"],
+        cwd=ROOT,
         capture_output=True,
         check=True,
         text=True,
@@ -90,7 +92,7 @@ def test_a_soak_samples_what_the_library_needs(way, tmp_path):
 
 def judged(code):
     """Run code with the modules of the benchmarks at hand, and return what it prints."""
-    return answer_of(f"import json, sys\nsys.path.insert(0, {str(BENCHMARKS)!r})\n" + code)
+    return answer_of(f"import json, sys\nsys.path.insert(0, {str(ROOT)!r})\n" + code)
 
 
 def test_one_percent_is_what_may_differ():
@@ -104,7 +106,7 @@ def test_one_percent_is_what_may_differ():
         ("GET /holding", 9_800): "**different**",
     }
     code = f"""
-from exactness import Row
+from benchmarks.servers.exactness import Row
 rows = [
     Row("a server", route, 1000, (10_000, 100), (12_000, 120), (loaded, 100))
     for route, loaded in {list(expected)}
@@ -122,7 +124,7 @@ def test_growth_is_told_from_ups_and_downs():
         "lambda n: 500_000 + 4_000 * (n % 7) + 2_000 * n": False,
     }
     code = f"""
-from soak import Sample, rows
+from benchmarks.servers.soak import Sample, rows
 print(json.dumps([
     rows("calls", [Sample(1000 * n, own(n), 90_000, 10**7 + 4096 * n) for n in range(1, 99)])[1]
     for own in [{", ".join(flat)}]
@@ -133,7 +135,8 @@ print(json.dumps([
 
 def test_a_failed_request_ends_the_measurement():
     code = """
-import socket, threading, clients
+import socket, threading
+from benchmarks.servers import clients
 listener = socket.create_server(("127.0.0.1", 0))
 
 def serve():

@@ -131,7 +131,7 @@ def measured(by: str) -> ASGIApp:
     if by == "allocmeter":
         return application
     if by == "records":
-        from records import Recording
+        from benchmarks.servers.records import Recording
 
         return Recording(application)
     raise ValueError(f"{MEASURED_BY} is {by!r}")

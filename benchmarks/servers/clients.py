@@ -1,6 +1,6 @@
 """Many clients with connections that are kept alive, in a process of their own.
 
-    $ python clients.py PORT --clients 200 --seconds 30 [--route "GET /small" ...]
+    $ python -m benchmarks.servers.clients PORT --clients 200 --seconds 30 [--route "GET /small"]
 
 Each sends its next request when the last one was answered; with several routes, one after the
 other, and each client begins with another. Prints one line of JSON: `requests` answered as they
@@ -15,15 +15,15 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from traffic import ROUTES
+from benchmarks.paths import ROOT
+from benchmarks.servers.traffic import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from traffic import Request
+    from benchmarks.servers.traffic import Request
 
 
 class Clients:
@@ -85,12 +85,13 @@ def start(
     port: int, clients: int, *, seconds: float = 0.0, each: int | None = None, routes: Sequence[str]
 ) -> subprocess.Popen[str]:
     """Start clients in a process of their own; `answers` waits for what they have to say."""
-    command = [sys.executable, __file__, str(port), f"--clients={clients}", f"--seconds={seconds}"]
+    command = [sys.executable, "-m", "benchmarks.servers.clients", str(port)]
+    command += [f"--clients={clients}", f"--seconds={seconds}"]
     if each is not None:
         command.append(f"--each={each}")
     for route in routes:
         command += ["--route", route]
-    return subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def answers(process: subprocess.Popen[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from traffic import BODY, MIXED
+from benchmarks.servers.traffic import BODY, MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,7 +12,7 @@ load its neighbours may have taken that. It makes a difference for a route that 
 while its neighbours run, as `/holding` does: that one has to lie between what it costs alone, and
 what it costs alone when a garbage collection has given the leftovers back.
 
-    $ python benchmarks/servers/exactness.py [--seconds 30] [--clients 200] [--server NAME ...]
+    $ python -m benchmarks.servers.exactness [--seconds 30] [--clients 200] [--server NAME ...]
 
 Ends with status 1 where a median of bytes differs by more than 1 %.
 """
@@ -26,16 +26,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import clients
-import records
-from traffic import ROUTES
-
-from serving import SERVERS, machine, served
+from benchmarks.servers import clients, records
+from benchmarks.servers.serving import SERVERS, machine, served
+from benchmarks.servers.traffic import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serving import Server
+    from benchmarks.servers.serving import Server
 
 MOST: Final = 0.01
 WARM_UP: Final = 20  # requests to a route that each process forgets

@@ -1,6 +1,6 @@
 """Clients that misbehave, and others that a plain load lacks, in a process of their own.
 
-    $ python rough.py PORT --clients 8 --seconds 30
+    $ python -m benchmarks.servers.rough PORT --clients 8 --seconds 30
 
 They go away in the middle of an answer or of what they send, ask for what fails, takes too long
 or does not exist, fill a cache, and open websockets; each time on a new connection. Prints one
@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from typing import Final
 
-from traffic import BODY
+from benchmarks.servers.traffic import BODY
 
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the connection is torn down
 

@@ -2,6 +2,6 @@
 
 import os
 
-from application import MEASURED_BY, measured
+from benchmarks.servers.application import MEASURED_BY, measured
 
 app = measured(os.environ.get(MEASURED_BY, "nothing"))

@@ -8,16 +8,15 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from application import MEASURED_BY
-from traffic import ROUTES
+from benchmarks.paths import ROOT
+from benchmarks.servers.application import MEASURED_BY
+from benchmarks.servers.traffic import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-HERE: Final = Path(__file__).parent
 _UVICORN: Final = "uvicorn --log-level warning --no-access-log --backlog 1024 --port {port}"
 _COMMANDS: Final = {
     "uvicorn-h11-asyncio": f"{_UVICORN} --http h11 --loop asyncio",
@@ -34,6 +33,7 @@ _COMMANDS: Final = {
 }
 SERVERS: Final = tuple(_COMMANDS)
 _ANY: Final = ROUTES["GET (unmatched)"]
+SERVED: Final = "benchmarks.servers.served:app"
 _START, _STOP = 60.0, 30.0  # seconds
 
 
@@ -96,8 +96,13 @@ def start(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", *_COMMANDS[name].format(port=port).split(), "served:app"],
-        cwd=HERE,
+        [
+            sys.executable,
+            "-m",
+            *_COMMANDS[name].format(port=port).split(),
+            SERVED,
+        ],
+        cwd=ROOT,
         env={**os.environ, **(env or {}), MEASURED_BY: measured_by},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -9,7 +9,7 @@ the memory of the library (the Python heap, and the tables of its core) and of t
 Growth is that over the latest half of the requests: the median of the slopes between two samples,
 with its 95 % interval.
 
-    $ python benchmarks/servers/soak.py [--minutes 4] [--over calls|uvicorn]
+    $ python -m benchmarks.servers.soak [--minutes 4] [--over calls|uvicorn]
 
 Ends with status 1 unless the library's memory is flat: the interval is not above zero.
 """
@@ -32,26 +32,24 @@ from pathlib import Path
 from statistics import StatisticsError
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import clients
-from traffic import ROUTES
-
 from allocmeter import backend_info, process_memory, report
 from allocmeter.growth import retained_growth
-from serving import machine
+from benchmarks.paths import ROOT
+from benchmarks.servers import clients
+from benchmarks.servers.serving import machine
+from benchmarks.servers.traffic import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from soaking import Gate
-
     from allocmeter.reports import RetainedGrowth
+    from benchmarks.servers.soaking import Gate
 
 WAYS: Final = ("calls", "uvicorn")
 TASKS: Final = 64
 STARTING: Final = 1.0  # seconds that clients may take to start
 FIGURES: Final = ("own", "tables", "rss")
 JUDGED: Final = ("own", "tables")
-HERE: Final = Path(__file__).parent
 
 
 class Sample(NamedTuple):
@@ -98,7 +96,7 @@ async def sampled(gate: Gate, seconds: float, every: float) -> list[Sample]:
 
 async def over_calls(gate: Gate, seconds: float, every: float) -> Outcome:
     """Soak by tasks in this process."""
-    from driving import Drivers
+    from benchmarks.servers.driving import Drivers
 
     driving = asyncio.create_task(Drivers(gate).run(TASKS))
     found = await sampled(gate, seconds, every)
@@ -130,12 +128,12 @@ async def over_uvicorn(gate: Gate, seconds: float, every: float) -> Outcome:
 
 
 def start_rough_clients(port: int, seconds: float) -> subprocess.Popen[str]:
-    command = [sys.executable, str(HERE / "rough.py"), str(port), f"--seconds={seconds}"]
-    return subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "benchmarks.servers.rough", str(port), f"--seconds={seconds}"]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 async def soak(way: str, seconds: float, every: float, *, measured: bool) -> Outcome:
-    from soaking import Gate, exporting, soaked_application
+    from benchmarks.servers.soaking import Gate, exporting, soaked_application
 
     gate = Gate(soaked_application(measured=measured))
     over = {"calls": over_calls, "uvicorn": over_uvicorn}[way]

@@ -9,7 +9,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import anyio
-from application import ROUTES
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,6 +20,7 @@ from allocmeter import report
 from allocmeter.integrations.asgi import AllocationMiddleware
 from allocmeter.integrations.opentelemetry import AllocmeterInstrumentor
 from allocmeter.integrations.prometheus import AllocmeterCollector
+from benchmarks.servers.application import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -6,24 +6,25 @@ the same load in turns of a second or so, one way round and then the other; a ra
 the processes of one pair did. The server has one CPU and the clients another. The load comes from
 `wrk` if there is one.
 
-    $ python benchmarks/servers/throughput.py [--pairs 7] [--route small|objects] [--cpu]
+    $ python -m benchmarks.servers.throughput [--pairs 7] [--route small|objects] [--cpu]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import statistics
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final, NamedTuple
 
-import clients
-from traffic import OBJECTS, SMALL
-
-from serving import Server, machine, pin, served, two_cpus
+from benchmarks.servers import clients
+from benchmarks.servers.serving import Server, machine, pin, served, two_cpus
+from benchmarks.servers.traffic import OBJECTS, SMALL
 
 SERVER: Final = "uvicorn-httptools-uvloop"
 KINDS: Final = ("nothing", "hooks", "allocmeter", "tracemalloc")
@@ -151,9 +152,11 @@ def main() -> int:
         help="judge CPU seconds per request, which busy neighbours disturb less",
     )
     parser.add_argument("--without", action="append", default=[], choices=("hooks", "tracemalloc"))
+    parser.add_argument("--json", type=Path, help="where to write what each pair did")
     options = parser.parse_args()
     kinds = [kind for kind in KINDS if kind not in options.without]
     rows, medians = [], []
+    done: dict[str, list[dict[str, dict[str, float]]]] = {}
     for route in [options.route] if options.route else ROUTES:
         pairs = []
         for number in range(options.pairs):
@@ -161,9 +164,12 @@ def main() -> int:
             pairs.append(pair(route, options.turns, options.seconds, kinds))
             print(f"\r{route}: pair {number + 1} of {options.pairs}", end="", file=sys.stderr)
         print(file=sys.stderr)
+        done[route] = [{kind: work._asdict() for kind, work in one.items()} for one in pairs]
         rows += [row(route, kind, pairs) for kind in sorted(kinds, key=KINDS.index)]
         found = ratios("allocmeter", pairs)
         medians.append(statistics.median(found.cpu if options.cpu else found.throughput))
+    if options.json is not None:
+        options.json.write_text(json.dumps(done), encoding="utf-8")
     print(machine())
     print(f"medians of {options.pairs} pairs; ratios to nothing: 1 is free, 0.5 half as fast\n")
     print(f"| {' | '.join(HEADS)} |")

@@ -1,0 +1,1 @@
+"""What allocmeter costs: the benchmark suite. `python -m benchmarks --help` says how it is run."""
