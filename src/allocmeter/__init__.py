@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from allocmeter.decorator import measured as measured
     from allocmeter.errors import AllocmeterError as AllocmeterError
     from allocmeter.errors import BackendUnavailableError as BackendUnavailableError
+    from allocmeter.errors import BudgetExceededError as BudgetExceededError
     from allocmeter.errors import HookError as HookError
     from allocmeter.errors import LeakError as LeakError
     from allocmeter.errors import ReportFormatError as ReportFormatError
@@ -60,6 +61,7 @@ __all__ = [
     "AllocmeterError",
     "BackendInfo",
     "BackendUnavailableError",
+    "BudgetExceededError",
     "Distribution",
     "HistogramBucket",
     "HookError",
@@ -104,6 +106,7 @@ _LATER = {
     "measured": "decorator",
     "AllocmeterError": "errors",
     "BackendUnavailableError": "errors",
+    "BudgetExceededError": "errors",
     "HookError": "errors",
     "LeakError": "errors",
     "ReportFormatError": "errors",

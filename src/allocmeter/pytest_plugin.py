@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+    from allocmeter.testing.fixture import Allocations
+
+# Where an item keeps what says, at the end of its call, which soft budgets were exceeded.
+SOFT_BUDGETS = pytest.StashKey["Callable[[], str]"]()
 
 MARKERS = ("limit_allocations", "no_leaks")
 
@@ -32,20 +37,52 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def is_marked(item: pytest.Item) -> bool:
+    """Tell whether a marker asks for something to be measured."""
+    return any(mark.name in MARKERS for mark in item.iter_markers())
+
+
 def is_measured(item: pytest.Item) -> bool:
     """Tell whether an option or a marker asks for the figures of a test."""
     return isinstance(item, pytest.Function) and (
-        bool(item.config.getoption("allocmeter", default=False))
-        or any(mark.name in MARKERS for mark in item.iter_markers())
+        bool(item.config.getoption("allocmeter", default=False)) or is_marked(item)
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse markers that are malformed before any test runs."""
+    measured = [item for item in items if is_measured(item)]
+    if measured:
+        from allocmeter.testing.collecting import prepare
+
+        prepare(items, measured)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Measure the body of a test if something asks for it."""
-    if not is_measured(item):
-        return (yield)
-    from allocmeter.testing.running import run_measured
+    try:
+        if is_measured(item):
+            from allocmeter.testing.running import run_measured
 
-    assert isinstance(item, pytest.Function)
-    return (yield from run_measured(item))
+            assert isinstance(item, pytest.Function)
+            result = yield from run_measured(item)
+        else:
+            result = yield
+    finally:
+        # Asked here, so that what is wrong stands in the report of a test that failed, too.
+        problems = item.stash[SOFT_BUDGETS]() if SOFT_BUDGETS in item.stash else ""
+    if problems:
+        pytest.fail(problems, pytrace=False)
+    return result
+
+
+@pytest.fixture
+def allocations(request: pytest.FixtureRequest) -> Generator[Allocations, None, None]:
+    """Budgets and figures of blocks inside a test: `with allocations.budget(bytes="64 KiB"):`."""
+    from allocmeter.testing.fixture import Allocations
+
+    found = Allocations(request.node)
+    request.node.stash[SOFT_BUDGETS] = found.end
+    yield found
+    del request.node.stash[SOFT_BUDGETS]

@@ -1,26 +1,114 @@
-"""Running the call of one test measured."""
+"""Running the call of one test measured, and failing it if it took more than it may."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from allocmeter.backend import install
+from allocmeter.errors import AllocmeterError, BudgetExceededError, LeakError
+from allocmeter.testing.details import SECTION, details
 from allocmeter.testing.figures import FIGURES
-from allocmeter.testing.wrapping import Measurement, replaced
+from allocmeter.testing.findings import Findings, examined
+from allocmeter.testing.markers import Asked, asked_of
+from allocmeter.testing.measurement import Measurement
+from allocmeter.testing.properties import forget, note_figures, note_findings
+from allocmeter.testing.wrapping import hypothesis_handle, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import pytest
-
 
 def run_measured(item: pytest.Function) -> Generator[None, object, object]:
-    """Measure the call of an item, and leave its figures in the item's stash."""
-    measurement = Measurement()
-    if FIGURES in item.stash:  # of an earlier run of the same item
-        del item.stash[FIGURES]
+    """Measure the call of an item, and leave its figures in the item's stash.
+
+    Raises:
+        pytest.fail.Exception: a limit of its markers was exceeded, or could not be checked.
+    """
+    _forget_earlier_run(item)
+    asked = _asked_of(item)
+    if asked is None:
+        return (yield)
+    of_examples = hypothesis_handle(item) is not None
+    measurement = Measurement(asked, _refuse_example if of_examples else None)
     try:
         with replaced(item, measurement):
-            return (yield)
+            result = yield
     finally:
         if measurement.figures is not None:
             item.stash[FIGURES] = measurement.figures
+            note_figures(item, measurement.figures)
+        if findings := _findings(measurement):
+            item.add_report_section("call", SECTION, details(findings))
+            note_findings(item, findings)
+    if asked.by_marker and not _unittest_has_failed(item):
+        _judge(item, measurement)
+    return result
+
+
+def _forget_earlier_run(item: pytest.Function) -> None:
+    if FIGURES in item.stash:
+        del item.stash[FIGURES]
+    forget(item)
+
+
+def _asked_of(item: pytest.Function) -> Asked | None:
+    """Return what to measure; `None`: it cannot be, and need not."""
+    try:
+        asked = asked_of(item)
+    except pytest.UsageError as error:
+        # Of a marker that a fixture added; others are read when tests are collected.
+        pytest.fail(str(error), pytrace=False)
+    try:
+        install()
+    except AllocmeterError as error:
+        if asked.by_marker:
+            pytest.fail(f"{item.name} could not be measured: {error}", pytrace=False)
+        return None
+    return asked
+
+
+def _findings(measurement: Measurement) -> Findings | None:
+    """Return what is wrong with the latest call, if it came to its end."""
+    if measurement.call is None or not measurement.has_ended:
+        return None
+    asked = measurement.asked
+    return examined(measurement.call, asked.budget, measurement.leaks, asked.leaks) or None
+
+
+def _refuse_example(measurement: Measurement) -> None:
+    """Fail an example of Hypothesis, which then looks for a smaller one that fails as well."""
+    __tracebackhide__ = True
+    findings = _findings(measurement)
+    if findings is None:
+        return
+    figures, text = findings.figures, findings.headline("the example")
+    if not findings.excesses:
+        raise LeakError(
+            text, allocations=figures.retained_allocations, bytes=figures.retained_bytes
+        )
+    raise BudgetExceededError(
+        text,
+        allocations=figures.allocations,
+        bytes=figures.bytes_allocated,
+        peak_bytes=figures.peak_bytes,
+    )
+
+
+def _judge(item: pytest.Function, measurement: Measurement) -> None:
+    """Fail a test that has passed otherwise, if a limit is exceeded or could not be checked."""
+    __tracebackhide__ = True
+    if measurement.figures is None or measurement.unavailable:
+        reason = measurement.unavailable or (
+            "its function was not called where it could be measured; is the plugin that runs it "
+            "one that calls something else?"
+        )
+        pytest.fail(f"{item.name} could not be measured: {reason}", pytrace=False)
+    if findings := _findings(measurement):
+        pytest.fail(findings.headline(item.name), pytrace=False)
+
+
+def _unittest_has_failed(item: pytest.Function) -> bool:
+    # unittest keeps what its tests raise until pytest asks for it; so to pytest they all return.
+    return bool(getattr(item, "_excinfo", None))
