@@ -67,6 +67,8 @@ class Measurement:
         scope, self._scope = self._scope, None
         if scope is None or not scope.is_closed:
             return
+        # What waits there to be used again is not kept by the test.
+        empty_free_lists()
         try:
             figures = figures_of(scope)
         except BackendUnavailableError as error:
