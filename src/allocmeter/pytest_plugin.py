@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator  # noqa: F401 - named in a string below
 
     from allocmeter.testing.fixture import Allocations
 

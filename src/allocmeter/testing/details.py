@@ -74,8 +74,8 @@ def _next_steps(findings: Findings) -> Iterator[str]:
     figures = findings.figures
     yield "What to do next:"
     if not figures.scopes:
-        yield "  * To see which part it is, put parts in named scopes, and they are listed here:"
-        yield '    `with measure("part"):`, @measured, or `allocations.measure("part")`, the fixture.'
+        yield "  * To see which part it is, put parts in named scopes, which are then listed here:"
+        yield '    `with measure("part"):`, @measured, or allocations.measure("part") of the fixture.'
     if findings.leak:
         yield "  * What grows is kept by something that outlives the call: a module, a cache, a"
         yield "    fixture. If a cache is still filling up, raise warmup= or iterations=."

@@ -11,6 +11,7 @@ from allocmeter.errors import BackendUnavailableError
 from allocmeter.leak_check import Repetition
 from allocmeter.scopes import measure
 from allocmeter.testing.figures import figures_of, largest, smallest
+from allocmeter.testing.findings import examined
 from allocmeter.testing.scope_rows import since, snapshot
 from allocmeter.testing.settling import empty_free_lists
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from allocmeter.leak_check import LeakCheck
     from allocmeter.testing.figures import TestFigures
+    from allocmeter.testing.findings import Findings
     from allocmeter.testing.markers import Asked
     from allocmeter.testing.scope_rows import ScopeFigures
 
@@ -32,7 +34,8 @@ class Measurement:
         call: of the latest call.
         leaks: what the check for leaks found in the latest call.
         unavailable: why nothing is known of a call, empty if everything is.
-        has_ended: whether a call came to its end, and did not fail.
+        has_ended: whether the latest call came to its end, and did not fail.
+        refused: what is wrong with the latest example of Hypothesis that was refused for it.
 
     Args:
         asked: see there.
@@ -47,6 +50,7 @@ class Measurement:
         self.leaks: LeakCheck | None = None
         self.unavailable = ""
         self.has_ended = False
+        self.refused: Findings | None = None
         self._examine = examine
         self._rounds: list[TestFigures] = []
         self._scope: measure | None = None
@@ -90,9 +94,16 @@ class Measurement:
             if self._examine is not None:
                 self._examine(self)
 
+    def findings(self) -> Findings | None:
+        """Return what is wrong with the latest call; `None`: nothing, or it did not end."""
+        if self.call is None or not self.has_ended:
+            return None
+        return examined(self.call, self.asked.budget, self.leaks, self.asked.leaks) or None
+
     def fail(self) -> None:
         """Take in that a call has failed, in whichever round."""
         with OWN:
+            self.has_ended = False
             self._settle()
             self._sum_up()
 

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from allocmeter.backend import install
-from allocmeter.errors import AllocmeterError, BudgetExceededError, LeakError
+from allocmeter.errors import AllocmeterError
 from allocmeter.testing.details import SECTION, details
+from allocmeter.testing.examples import Examples
 from allocmeter.testing.figures import FIGURES
-from allocmeter.testing.findings import Findings, examined
-from allocmeter.testing.markers import Asked, asked_of
+from allocmeter.testing.markers import asked_of
 from allocmeter.testing.measurement import Measurement
 from allocmeter.testing.properties import forget, note_figures, note_findings
 from allocmeter.testing.wrapping import hypothesis_handle, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from allocmeter.testing.markers import Asked
 
 
 def run_measured(item: pytest.Function) -> Generator[None, object, object]:
@@ -30,8 +32,8 @@ def run_measured(item: pytest.Function) -> Generator[None, object, object]:
     asked = _asked_of(item)
     if asked is None:
         return (yield)
-    of_examples = hypothesis_handle(item) is not None
-    measurement = Measurement(asked, _refuse_example if of_examples else None)
+    has_examples = hypothesis_handle(item) is not None
+    measurement = Measurement(asked, Examples().examine if has_examples else None)
     try:
         with replaced(item, measurement):
             result = yield
@@ -39,7 +41,7 @@ def run_measured(item: pytest.Function) -> Generator[None, object, object]:
         if measurement.figures is not None:
             item.stash[FIGURES] = measurement.figures
             note_figures(item, measurement.figures)
-        if findings := _findings(measurement):
+        if findings := measurement.refused or measurement.findings():
             item.add_report_section("call", SECTION, details(findings))
             note_findings(item, findings)
     if asked.by_marker and not _unittest_has_failed(item):
@@ -69,33 +71,6 @@ def _asked_of(item: pytest.Function) -> Asked | None:
     return asked
 
 
-def _findings(measurement: Measurement) -> Findings | None:
-    """Return what is wrong with the latest call, if it came to its end."""
-    if measurement.call is None or not measurement.has_ended:
-        return None
-    asked = measurement.asked
-    return examined(measurement.call, asked.budget, measurement.leaks, asked.leaks) or None
-
-
-def _refuse_example(measurement: Measurement) -> None:
-    """Fail an example of Hypothesis, which then looks for a smaller one that fails as well."""
-    __tracebackhide__ = True
-    findings = _findings(measurement)
-    if findings is None:
-        return
-    figures, text = findings.figures, findings.headline("the example")
-    if not findings.excesses:
-        raise LeakError(
-            text, allocations=figures.retained_allocations, bytes=figures.retained_bytes
-        )
-    raise BudgetExceededError(
-        text,
-        allocations=figures.allocations,
-        bytes=figures.bytes_allocated,
-        peak_bytes=figures.peak_bytes,
-    )
-
-
 def _judge(item: pytest.Function, measurement: Measurement) -> None:
     """Fail a test that has passed otherwise, if a limit is exceeded or could not be checked."""
     __tracebackhide__ = True
@@ -105,7 +80,7 @@ def _judge(item: pytest.Function, measurement: Measurement) -> None:
             "one that calls something else?"
         )
         pytest.fail(f"{item.name} could not be measured: {reason}", pytrace=False)
-    if findings := _findings(measurement):
+    if findings := measurement.findings():
         pytest.fail(findings.headline(item.name), pytrace=False)
 
 
