@@ -79,8 +79,7 @@ class Suite:
         )
         lines = reports.read_text("utf-8").splitlines() if reports.exists() else []
         self.runs = [
-            (nodeid.partition("::")[2], Outcome(*rest))
-            for nodeid, *rest in map(json.loads, lines)
+            (nodeid.partition("::")[2], Outcome(*rest)) for nodeid, *rest in map(json.loads, lines)
         ]
         return dict(self.runs)
 

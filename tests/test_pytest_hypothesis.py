@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_suites import ANYIO, ASYNCIO, HYPOTHESIS, TRIO, suite, verdicts  # noqa: F401
+from pytest_suites import ANYIO, ASYNCIO, HYPOTHESIS, TRIO, verdicts
 
 PROPERTIES = """
     import pytest
@@ -61,7 +61,14 @@ RUNNERS = {
     "anyio": (
         [ANYIO],
         "async ",
-        "    import pytest\n    pytestmark = pytest.mark.anyio\n",
+        """
+    import pytest
+    pytestmark = pytest.mark.anyio
+
+    @pytest.fixture
+    def anyio_backend():
+        return "asyncio"
+""",
     ),
     "pytest-asyncio": ([ASYNCIO], "async ", ""),
     "pytest-trio": (
@@ -89,14 +96,13 @@ def test_each_example_is_held_to_the_limit_and_the_smallest_over_it_is_named(sui
     plugins, async_, beginning = RUNNERS[runner]
     options = ["-o", "asyncio_mode=auto"] if ASYNCIO in plugins else []
     source = beginning + PROPERTIES.format(async_=async_)
-    found = suite.run(source, *options, "-k", "not trio]", plugins=[HYPOTHESIS, *plugins])
-    found = {name.replace("asyncio-", "").replace("[asyncio]", ""): one for name, one in found.items()}
+    found = suite.run(source, *options, plugins=[HYPOTHESIS, *plugins])
     assert verdicts(found) == EXPECTED
     over = found["test_over"]
     assert "the example exceeds its allocation budget" in over.text
-    # Hypothesis has looked for the smallest: the bytes of the object itself are over the rest.
+    # Hypothesis has looked for the smallest. What is missing its own trace function allocates.
     smallest = int(over.text.rpartition("size=")[2].split(",")[0].split(")")[0])
-    assert 100 * 1024 - 1000 < smallest <= 100 * 1024
+    assert 100 * 1024 - 2000 < smallest <= 100 * 1024
     assert over.properties["allocmeter.exceeded.bytes"] == 100 * 1024
     under = found["test_each_under"].properties
     assert 100_000 < under["allocmeter.bytes"] < 250 * 1024, "the largest of all examples"

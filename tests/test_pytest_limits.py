@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_suites import suite, verdicts  # noqa: F401 - a fixture
+from pytest_suites import verdicts
 
 BUDGETS = """
     import pytest

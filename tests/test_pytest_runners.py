@@ -1,4 +1,4 @@
-"""Async tests under each plugin that runs them: the body is run, measured, and held to its limits."""
+"""Async tests under each plugin that runs them: the body is run, measured and limited."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_suites import ANYIO, ASYNCIO, TRIO, suite, verdicts  # noqa: F401 - a fixture
+from pytest_suites import ANYIO, ASYNCIO, TRIO, verdicts
 
 # `ran` shows that the body was run, the limit that it was measured.
 BODIES = """

@@ -49,8 +49,9 @@ def is_measured(item: pytest.Item) -> bool:
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse markers that are malformed before any test runs."""
+    """Refuse markers that are malformed before any of the selected tests runs."""
     measured = [item for item in items if is_measured(item)]
     if measured:
         from allocmeter.testing.collecting import prepare

@@ -75,7 +75,7 @@ def _next_steps(findings: Findings) -> Iterator[str]:
     yield "What to do next:"
     if not figures.scopes:
         yield "  * To see which part it is, put parts in named scopes, which are then listed here:"
-        yield '    `with measure("part"):`, @measured, or allocations.measure("part") of the fixture.'
+        yield '    `with measure("part"):`, @measured, or the fixture: allocations.measure("part").'
     if findings.leak:
         yield "  * What grows is kept by something that outlives the call: a module, a cache, a"
         yield "    fixture. If a cache is still filling up, raise warmup= or iterations=."

@@ -57,17 +57,19 @@ def _forget_earlier_run(item: pytest.Function) -> None:
 
 def _asked_of(item: pytest.Function) -> Asked | None:
     """Return what to measure; `None`: it cannot be, and need not."""
+    problem, asked = "", None
     try:
         asked = asked_of(item)
-    except pytest.UsageError as error:
-        # Of a marker that a fixture added; others are read when tests are collected.
-        pytest.fail(str(error), pytrace=False)
-    try:
         install()
+    except pytest.UsageError as error:
+        # Of a marker that a fixture added, or in a worker of xdist; see `collecting`.
+        problem = str(error)
     except AllocmeterError as error:
-        if asked.by_marker:
-            pytest.fail(f"{item.name} could not be measured: {error}", pytrace=False)
-        return None
+        if asked is None or not asked.by_marker:
+            return None
+        problem = f"{item.name} could not be measured: {error}"
+    if problem:
+        pytest.fail(problem, pytrace=False)
     return asked
 
 
