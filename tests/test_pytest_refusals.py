@@ -107,10 +107,9 @@ def test_with_xdist_tests_whose_markers_are_malformed_fail(suite):
     """
     found = suite.run(source, "-n1", plugins=[XDIST])["test_it"]
     assert found.outcome == "failed"
-    assert found.text.splitlines()[1:] == [
-        "test_it.py::test_it: @pytest.mark.limit_allocations: got an unexpected keyword argument "
-        "'byte'; it takes allocations, bytes, peak and rounds"
-    ]
+    (said,) = found.text.splitlines()[1:]
+    assert said.startswith("test_it.py::test_it: @pytest.mark.limit_allocations: got an unexpected")
+    assert said.endswith("'byte'; it takes allocations, bytes, peak and rounds")
 
 
 def test_the_markers_are_documented_where_pytest_lists_them(suite):
