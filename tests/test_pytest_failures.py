@@ -20,8 +20,8 @@ SCOPES = """
         return "asyncio"
 
     @measured("parse")
-    async def parse():
-        bytearray(10_000)
+    async def parse(size):
+        bytearray(size)
 
     @pytest.fixture
     def noise():
@@ -32,8 +32,8 @@ SCOPES = """
 
     @pytest.mark.limit_allocations(bytes="50 KiB", allocations=1)
     async def test_over(noise, allocations):
-        for _ in range(3):
-            await parse()
+        for size in (9000, 10_000, 11_000):
+            await parse(size)
         with measure("store"):
             kept.append(bytearray(100_000))
         with allocations.measure("rest\\n of it"):
@@ -57,7 +57,11 @@ def test_the_section_of_a_failure_says_why_and_what_to_do(suite):
     scopes = lines.index("By scope, with what is nested in it:")
     assert lines[scopes + 1].split()[:3] == ["store", "97.7", "KiB"]
     assert lines[scopes + 2].split()[:3] == ["parse", "29.5", "KiB"]
-    assert lines[scopes + 2].endswith("allocations, 3 calls")
+    assert "allocations, 3 calls, the largest 1" in lines[scopes + 2]
+    # To within 1/32, and not the megabyte that a fixture's had.
+    largest = float(lines[scopes + 2].split()[-2])
+    assert 11_000 / 1024 <= largest <= 11_100 / 1024 * 33 / 32
+    assert lines[scopes + 2].endswith("KiB")
     assert lines[scopes + 3].startswith(r"  rest\n of it  0 B in 0 allocations, 1 calls")
     assert "of a fixture" not in section
     assert "Retained when the function had returned: " in section

@@ -52,7 +52,8 @@ def _scopes(figures: TestFigures) -> Iterator[str]:
     for name, row in shown:
         yield (
             f"  {name:<{width}}  {human_bytes(row.bytes_allocated)} in "
-            f"{human_count(row.allocations)} allocations, {human_count(row.count)} calls"
+            f"{human_count(row.allocations)} allocations, {human_count(row.count)} calls, "
+            f"the largest {human_bytes(row.largest_bytes)}"
         )
     if hidden := len(figures.scopes) - len(shown):
         yield f"  and {human_count(hidden)} more"

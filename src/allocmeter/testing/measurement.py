@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from allocmeter.testing.figures import TestFigures
     from allocmeter.testing.findings import Findings
     from allocmeter.testing.markers import Asked
-    from allocmeter.testing.scope_rows import ScopeFigures
+    from allocmeter.testing.scope_rows import Totals
 
 
 class Measurement:
@@ -54,7 +54,7 @@ class Measurement:
         self._examine = examine
         self._rounds: list[TestFigures] = []
         self._scope: measure | None = None
-        self._scopes_before: dict[str, ScopeFigures] = {}
+        self._scopes_before: dict[str, Totals] = {}
 
     def rounds(self) -> Iterator[measure]:
         """Yield the scope for each round, which starts from the same state as the others."""
