@@ -38,7 +38,7 @@ def run_measured(item: pytest.Function) -> Generator[None, object, object]:
         with replaced(item, measurement):
             result = yield
     finally:
-        if measurement.figures is not None:
+        if measurement.figures is not None and not measurement.unavailable:
             item.stash[FIGURES] = measurement.figures
             note_figures(item, measurement.figures)
         if findings := measurement.refused or measurement.findings():
