@@ -281,9 +281,9 @@ UNRUN = """
 
 
 def test_an_async_test_that_no_plugin_runs_does_not_pass(suite):
-    found = suite.run(UNRUN, plugins=[])
-    assert found["test_async"].outcome == "failed"
-    assert "async def functions are not natively supported" in found["test_async"].text
+    found = suite.run(UNRUN, plugins=[])["test_async"]
+    assert found.outcome in {"failed", "skipped"}  # the latter up to version 8.3 of pytest
+    assert "async def functions are not natively supported" in found.text
 
 
 MARKED = """

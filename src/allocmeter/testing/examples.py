@@ -50,7 +50,8 @@ def _current_example() -> Hashable | None:
     """
     control: Any = sys.modules.get("hypothesis.control")
     try:
-        return tuple(control.current_build_context().data.choices)
+        data = control.current_build_context().data
+        return tuple(data.choices if hasattr(data, "choices") else data.buffer)
     except Exception:  # noqa: BLE001 - without it, an example may be called flaky: no more than that
         return None
 
