@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from children import answer_of
+from children import answer_of, output_of
 
 LOADED = """
     import atexit, json, sys
@@ -61,3 +61,26 @@ def test_tests_without_markers_run_as_if_the_plugin_were_not_there(suite):
 def test_the_entry_point_names_the_module():
     (found,) = (one for one in entry_points(group="pytest11") if one.name == "allocmeter")
     assert found.value == "allocmeter.pytest_plugin"
+
+
+def test_nothing_warns_of_the_package_if_it_was_imported_before_pytest(tmp_path):
+    # As if installed from a wheel: the files of a distribution that has a plugin are rewritten.
+    info = tmp_path / "installed-1.0.dist-info"
+    info.mkdir()
+    info.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: installed\nVersion: 1.0\n")
+    info.joinpath("entry_points.txt").write_text("[pytest11]\ninstalled = installed_plugin\n")
+    info.joinpath("RECORD").write_text("allocmeter/__init__.py,,\ninstalled_plugin.py,,\n")
+    tmp_path.joinpath("installed_plugin.py").write_text("")
+    said = output_of(
+        """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import allocmeter, pytest
+        pytest.main(["--co", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", sys.argv[1]])
+        """,
+        tmp_path,
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD=None,
+        PYTEST_ADDOPTS=None,
+    )
+    assert "no tests collected" in said
+    assert "allocmeter" not in said

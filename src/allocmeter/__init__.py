@@ -8,6 +8,8 @@
     print(report())
 
 Importing installs nothing; the first scope does.
+
+PYTEST_DONT_REWRITE: pytest would rewrite the package of a plugin, and warn of one imported before.
 """
 
 from typing import TYPE_CHECKING
