@@ -107,3 +107,32 @@ def test_each_example_is_held_to_the_limit_and_the_smallest_over_it_is_named(sui
     under = found["test_each_under"].properties
     assert 100_000 < under["allocmeter.bytes"] < 250 * 1024, "the largest of all examples"
     assert "leaks memory" in found["test_leak"].text
+
+
+SMALL = """
+    import pytest
+    from hypothesis import given, settings, strategies as st
+
+    few = settings(max_examples=3, database=None, deadline=None, derandomize=True)
+
+    @pytest.mark.limit_allocations(bytes="50 KiB")
+    @few
+    @given(size=st.just(100_000))
+    def test_over(size):
+        bytearray(size)
+
+    @pytest.mark.no_leaks
+    @few
+    @given(size=st.just(10_000))
+    def test_leak(size):
+        seen.append(bytearray(size))
+
+    seen = []
+"""
+
+
+def test_an_example_that_takes_too_much_fails(suite):
+    found = suite.run(SMALL, plugins=[HYPOTHESIS])
+    assert verdicts(found) == {"test_over": "failed", "test_leak": "failed"}
+    assert "BudgetExceededError: the example exceeds its" in found["test_over"].text
+    assert "LeakError: the example leaks memory" in found["test_leak"].text

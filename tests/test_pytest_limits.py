@@ -254,3 +254,26 @@ def test_a_function_is_called_with_the_arguments_it_would_have_had(suite):
     )
     for outcome in found.values():
         assert "exceeds its allocation budget" in outcome.text
+
+
+FROZEN = """
+    import gc
+    import pytest
+
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+
+    @pytest.mark.limit_allocations(bytes="50 KiB")
+    def test_over():
+        bytearray(100_000)
+
+    def test_what_the_program_has_frozen_stays_so():
+        assert frozen > 1000 and gc.get_freeze_count() > 0.9 * frozen
+"""
+
+
+def test_objects_that_the_program_has_set_aside_for_good_stay_there(suite):
+    assert verdicts(suite.run(FROZEN)) == {
+        "test_over": "failed",
+        "test_what_the_program_has_frozen_stays_so": "passed",
+    }
