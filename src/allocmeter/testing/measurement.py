@@ -48,8 +48,8 @@ class Measurement:
         self.figures: TestFigures | None = None
         self.call: TestFigures | None = None
         self.leaks: LeakCheck | None = None
-        self.unavailable = ""
-        self.has_ended = False
+        self.unavailable: str = ""
+        self.has_ended: bool = False
         self.refused: Findings | None = None
         self._examine = examine
         self._rounds: list[TestFigures] = []
