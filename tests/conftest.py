@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pytest_suites import suite  # noqa: F401 - a fixture
 from tracing import coverage_variables
 
 # Modules whose tests run nothing of the library in this process, nor in children that coverage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ DOCUMENTED = {
     "AllocationTracker": {"measure"},
     "AllocmeterError": set(),
     "BackendUnavailableError": set(),
+    "BudgetExceededError": set(),
     "HookError": set(),
     "LeakDetector": {
         "has_leaks", "net_allocations", "net_bytes", "delta", "assert_no_leaks", "check",
@@ -100,6 +102,31 @@ def test_the_package_itself_defines_nothing_public():
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 assert alias.asname in {None, alias.name}, "a re-export keeps its name"
+
+
+def test_names_that_are_loaded_later_are_those_that_are_exported_and_typed():
+    tree = ast.parse(Path(allocmeter.__file__).read_text(encoding="utf-8"))
+    typed = {
+        alias.asname: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname is not None
+    }
+    eager = {"__version__": "allocmeter._version"}
+    later = {name: f"allocmeter.{module}" for name, module in allocmeter._LATER.items()}
+    assert typed == eager | later
+    assert sorted(typed) == sorted(allocmeter.__all__)
+    for name in allocmeter.__all__:
+        assert getattr(allocmeter, name) is getattr(sys.modules[typed[name]], name)
+
+
+def test_importing_the_package_loads_nothing_until_a_name_is_used():
+    loaded = "sorted(name for name in sys.modules if name.startswith(('allocmeter', 'ctypes')))"
+    code = f"import sys, allocmeter; print({loaded}); allocmeter.measure; print({loaded})"
+    before, after = map(ast.literal_eval, output_of(code).splitlines())
+    assert before == ["allocmeter", "allocmeter._version"]
+    assert "allocmeter._core.library" in after
 
 
 def test_a_star_import_brings_everything():

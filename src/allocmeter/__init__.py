@@ -8,32 +8,28 @@
     print(report())
 
 Importing installs nothing; the first scope does.
+
+PYTEST_DONT_REWRITE: pytest would rewrite the package of a plugin, and warn of one imported before.
 """
 
 from typing import TYPE_CHECKING
 
 from allocmeter._version import __version__ as __version__
-from allocmeter.backend import backend_info as backend_info
-from allocmeter.backend import install as install
-from allocmeter.backend import is_installed as is_installed
-from allocmeter.backend import uninstall as uninstall
-from allocmeter.errors import AllocmeterError as AllocmeterError
-from allocmeter.errors import BackendUnavailableError as BackendUnavailableError
-from allocmeter.errors import HookError as HookError
-from allocmeter.errors import LeakError as LeakError
-from allocmeter.errors import ReportFormatError as ReportFormatError
-from allocmeter.registry import Registry as Registry
-from allocmeter.registry import report as report
-from allocmeter.scopes import detached as detached
-from allocmeter.scopes import measure as measure
-from allocmeter.tracking import is_tracking as is_tracking
-from allocmeter.tracking import start_tracking as start_tracking
-from allocmeter.tracking import stop_tracking as stop_tracking
 
 if TYPE_CHECKING:
+    from allocmeter.backend import backend_info as backend_info
+    from allocmeter.backend import install as install
+    from allocmeter.backend import is_installed as is_installed
+    from allocmeter.backend import uninstall as uninstall
     from allocmeter.backend_state import BackendInfo as BackendInfo
     from allocmeter.comparison import ProfileComparison as ProfileComparison
     from allocmeter.decorator import measured as measured
+    from allocmeter.errors import AllocmeterError as AllocmeterError
+    from allocmeter.errors import BackendUnavailableError as BackendUnavailableError
+    from allocmeter.errors import BudgetExceededError as BudgetExceededError
+    from allocmeter.errors import HookError as HookError
+    from allocmeter.errors import LeakError as LeakError
+    from allocmeter.errors import ReportFormatError as ReportFormatError
     from allocmeter.histogram import AllocationHistogram as AllocationHistogram
     from allocmeter.histogram import HistogramBucket as HistogramBucket
     from allocmeter.leak_check import LeakCheck as LeakCheck
@@ -43,12 +39,19 @@ if TYPE_CHECKING:
     from allocmeter.process import ProcessMemory as ProcessMemory
     from allocmeter.process import process_memory as process_memory
     from allocmeter.profiler import AllocationProfiler as AllocationProfiler
+    from allocmeter.registry import Registry as Registry
+    from allocmeter.registry import report as report
     from allocmeter.reports import Distribution as Distribution
     from allocmeter.reports import Report as Report
     from allocmeter.reports import ReportRow as ReportRow
+    from allocmeter.scopes import detached as detached
+    from allocmeter.scopes import measure as measure
     from allocmeter.stats import AllocationStats as AllocationStats
     from allocmeter.timeline import MemorySample as MemorySample
     from allocmeter.tracker import AllocationTracker as AllocationTracker
+    from allocmeter.tracking import is_tracking as is_tracking
+    from allocmeter.tracking import start_tracking as start_tracking
+    from allocmeter.tracking import stop_tracking as stop_tracking
     from allocmeter.verdicts import Verdict as Verdict
     from allocmeter.verdicts import verdict as verdict
 
@@ -60,6 +63,7 @@ __all__ = [
     "AllocmeterError",
     "BackendInfo",
     "BackendUnavailableError",
+    "BudgetExceededError",
     "Distribution",
     "HistogramBucket",
     "HookError",
@@ -92,11 +96,22 @@ __all__ = [
     "verdict",
 ]
 
-# Loaded when first used: importing the package takes what a scope needs, and no more.
+# Loaded when first used. A tool that finds the package installed may import it in programs that
+# never measure: pytest does, for the plugin. That must not cost them the loading of the library.
 _LATER = {
+    "backend_info": "backend",
+    "install": "backend",
+    "is_installed": "backend",
+    "uninstall": "backend",
     "BackendInfo": "backend_state",
     "ProfileComparison": "comparison",
     "measured": "decorator",
+    "AllocmeterError": "errors",
+    "BackendUnavailableError": "errors",
+    "BudgetExceededError": "errors",
+    "HookError": "errors",
+    "LeakError": "errors",
+    "ReportFormatError": "errors",
     "AllocationHistogram": "histogram",
     "HistogramBucket": "histogram",
     "LeakCheck": "leak_check",
@@ -106,12 +121,19 @@ _LATER = {
     "ProcessMemory": "process",
     "process_memory": "process",
     "AllocationProfiler": "profiler",
+    "Registry": "registry",
+    "report": "registry",
     "Distribution": "reports",
     "Report": "reports",
     "ReportRow": "reports",
+    "detached": "scopes",
+    "measure": "scopes",
     "AllocationStats": "stats",
     "MemorySample": "timeline",
     "AllocationTracker": "tracker",
+    "is_tracking": "tracking",
+    "start_tracking": "tracking",
+    "stop_tracking": "tracking",
     "Verdict": "verdicts",
     "verdict": "verdicts",
 }

@@ -42,6 +42,7 @@ def install(backend: str = "native") -> None:
             # Loaded before the first scope: what a module keeps may come from the interpreter's
             # free lists, where blocks of scopes wait, and those would look retained.
             import allocmeter._core.structures
+            import allocmeter.registry
             import allocmeter.stats  # noqa: F401
         if result < 0:
             raise HookError(

@@ -48,3 +48,41 @@ class LeakError(AllocmeterError, AssertionError):
 
 def _rebuild_leak_error(message: str, allocations: int, size: int, name: str | None) -> LeakError:
     return LeakError(message, allocations=allocations, bytes=size, name=name)
+
+
+class BudgetExceededError(AllocmeterError, AssertionError):
+    """A test, or a block of it, allocated more than its budget allows.
+
+    Attributes:
+        name: of the block or the test, or `None`.
+        allocations: blocks that it allocated.
+        bytes: their bytes.
+        peak_bytes: the most of them that were alive at once.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        allocations: int,
+        bytes: int,
+        peak_bytes: int,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.allocations = allocations
+        self.bytes = bytes
+        self.peak_bytes = peak_bytes
+
+    def __reduce__(self) -> tuple[object, ...]:
+        figures = self.allocations, self.bytes, self.peak_bytes
+        return _rebuild_budget_error, (str(self), *figures, self.name)
+
+
+def _rebuild_budget_error(
+    message: str, allocations: int, size: int, peak: int, name: str | None
+) -> BudgetExceededError:
+    return BudgetExceededError(
+        message, allocations=allocations, bytes=size, peak_bytes=peak, name=name
+    )

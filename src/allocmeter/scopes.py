@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import allocmeter.registry  # noqa: F401 - connects the core to what its scopes call
 from allocmeter._core.figures import FINAL, NOW, read_scope, read_scope_native
 from allocmeter._core.own import OWN
 from allocmeter._core.types import NativeAnchor, NativeScope

@@ -133,11 +133,18 @@ MUTATIONS = [
         "    return family;\n",
     ),
     one(
-        "h24",
+        "h24_wrapped",
         "a coroutine function is wrapped like a plain one",
         DECORATOR,
         "Kind.COROUTINE: _coroutine_function",
         "Kind.COROUTINE: _plain_function",
+    ),
+    one(
+        "h24_the_pytest",
+        "an async test is wrapped like a plain one",
+        "src/allocmeter/testing/wrapping.py",
+        "(_measuring_coroutine_function if is_async(fn) else _measuring_function)(",
+        "_measuring_function(",
     ),
     one(
         "h25",

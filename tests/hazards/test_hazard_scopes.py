@@ -18,6 +18,7 @@ from allocmeter import Registry, measure, measured
 from allocmeter._core.figures import current_scope
 from allocmeter._core.library import find
 from children import measuring
+from pytest_suites import verdicts
 
 SIZE = 100_000
 HUGE = 50_000_000  # more than anything that is imported meanwhile
@@ -95,6 +96,30 @@ async def test_h24_wrapped_coroutine_functions_are_such_and_their_bodies_are_mea
     assert registry.row("coroutine").bytes_allocated.sum >= SIZE
     assert registry.row("generator").bytes_allocated.sum >= 2 * SIZE
     del kept
+
+
+H24_TESTS = """
+    import pytest
+
+    pytestmark = [pytest.mark.anyio, pytest.mark.limit_allocations(bytes="50 KiB")]
+
+    @pytest.fixture
+    def anyio_backend():
+        return "asyncio"
+
+    async def test_over():
+        bytearray(100_000)
+
+    async def test_under():
+        bytearray(10_000)
+"""
+
+
+def test_h24_the_pytest_plugin_has_the_body_of_an_async_test_run_and_measured(suite):
+    found = suite.run(H24_TESTS)
+    assert verdicts(found) == {"test_over": "failed", "test_under": "passed"}
+    assert found["test_over"].properties["allocmeter.bytes"] > 100_000
+    assert 10_000 < found["test_under"].properties["allocmeter.bytes"] < 50_000
 
 
 def test_h25_leaving_in_another_context_never_raises_and_leaves_nothing_current():

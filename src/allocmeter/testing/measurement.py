@@ -1,0 +1,114 @@
+"""What the calls of one test function add up to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from allocmeter._core.own import OWN
+from allocmeter.errors import BackendUnavailableError
+from allocmeter.leak_check import Repetition
+from allocmeter.scopes import measure
+from allocmeter.testing.figures import figures_of, largest, smallest
+from allocmeter.testing.findings import examined
+from allocmeter.testing.scope_rows import since, snapshot
+from allocmeter.testing.settling import empty_free_lists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from allocmeter.leak_check import LeakCheck
+    from allocmeter.testing.figures import TestFigures
+    from allocmeter.testing.findings import Findings
+    from allocmeter.testing.markers import Asked
+    from allocmeter.testing.scope_rows import Totals
+
+
+class Measurement:
+    """Takes in what the calls of a test function allocate. For one test at a time.
+
+    Attributes:
+        asked: how often it is called, and whether it is checked for leaks.
+        figures: the largest of all calls; `None`: there was none, or nothing is known of it.
+        call: of the latest call.
+        leaks: what the check for leaks found in the latest call.
+        unavailable: why nothing is known of a call, empty if everything is.
+        has_ended: whether the latest call came to its end, and did not fail.
+        refused: what is wrong with the latest example of Hypothesis that was refused for it.
+
+    Args:
+        asked: see there.
+        examine: told when a call has ended, while Hypothesis can still take what it raises for a
+            failure of the example.
+    """
+
+    def __init__(self, asked: Asked, examine: Callable[[Measurement], None] | None = None) -> None:
+        self.asked = asked
+        self.figures: TestFigures | None = None
+        self.call: TestFigures | None = None
+        self.leaks: LeakCheck | None = None
+        self.unavailable: str = ""
+        self.has_ended: bool = False
+        self.refused: Findings | None = None
+        self._examine = examine
+        self._rounds: list[TestFigures] = []
+        self._scope: measure | None = None
+        self._scopes_before: dict[str, Totals] = {}
+
+    def rounds(self) -> Iterator[measure]:
+        """Yield the scope for each round, which starts from the same state as the others."""
+        for _ in repeat(None, self.asked.rounds):
+            with OWN:
+                self._scopes_before = snapshot()
+                self._scope = scope = measure()
+                empty_free_lists()
+            yield scope
+            with OWN:
+                self._settle()
+
+    def _settle(self) -> None:
+        scope, self._scope = self._scope, None
+        if scope is None or not scope.is_closed:
+            return
+        # What waits there to be used again is not kept by the test.
+        empty_free_lists()
+        try:
+            figures = figures_of(scope)
+        except BackendUnavailableError as error:
+            self.unavailable = str(error)
+            return
+        self._rounds.append(replace(figures, scopes=since(self._scopes_before)))
+
+    def repetition(self, fn: Callable[[], Any]) -> Repetition | None:
+        """Return how to check `fn` for leaks, `None` if nothing asks for that."""
+        leaks = self.asked.leaks
+        return None if leaks is None else Repetition(fn, leaks.iterations, leaks.warmup)
+
+    def end(self, leaks: LeakCheck | None = None) -> None:
+        """Take in that a call has ended, with all its rounds."""
+        with OWN:
+            self._sum_up()
+            self.leaks = leaks
+            self.has_ended = True
+            if self._examine is not None:
+                self._examine(self)
+
+    def findings(self) -> Findings | None:
+        """Return what is wrong with the latest call; `None`: nothing, or it did not end."""
+        if self.call is None or not self.has_ended:
+            return None
+        return examined(self.call, self.asked.budget, self.leaks, self.asked.leaks) or None
+
+    def fail(self) -> None:
+        """Take in that a call has failed, in whichever round."""
+        with OWN:
+            self.has_ended = False
+            self._settle()
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        if self._rounds:
+            self.call = smallest(self._rounds)
+            self.figures = largest([*filter(None, [self.figures]), self.call])
+            self._rounds.clear()
