@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import sys
 
@@ -114,7 +113,7 @@ def test_tasks_that_are_charged_what_they_should_be_are_told_apart(monkeypatch):
 
 
 def none_left(*_arguments):
-    return None
+    return known_blocks.Address()
 
 
 def test_an_allocator_without_memory_is_a_failed_experiment(monkeypatch):
@@ -138,7 +137,7 @@ def with_status(status):
 def test_a_task_without_memory_is_a_failed_experiment(monkeypatch):
     genuine = known_blocks.function
 
-    def function(library, name, result=ctypes.c_void_p):
+    def function(library, name, result=known_blocks.Address):
         return none_left if name == "PyObject_Malloc" else genuine(library, name, result)
 
     monkeypatch.setattr(isolation, "function", function)

@@ -122,7 +122,8 @@ def test_a_collection_that_the_core_does_not_understand_is_not_watched(native):
 
 def test_a_collection_is_watched_from_the_first_time_on(monkeypatch):
     collector.unwatch()
-    monkeypatch.setattr(collector, "_callback", None)
+    monkeypatch.setattr(collector, "_first", None)
+    monkeypatch.setattr(collector, "_last", None)
     assert not collector.is_watching()
     collector.watch()
     assert collector.is_watching()
