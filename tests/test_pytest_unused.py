@@ -18,7 +18,13 @@ LOADED = """
     pytest.main(["-p", "allocmeter.pytest_plugin", "-p", "no:cacheprovider", *sys.argv[1:]])
 """
 
-OURS = ["allocmeter", "allocmeter._version", "allocmeter.pytest_plugin"]
+OURS = [
+    "allocmeter",
+    "allocmeter._version",
+    "allocmeter.pytest_plugin",
+    "allocmeter.testing",
+    "allocmeter.testing.options",  # what declares the options
+]
 
 UNUSED = """
     import sys

@@ -43,7 +43,9 @@ def budget_of(item: pytest.Item) -> MarkedBudget | None:
     if found is None:
         return None
     limits: dict[Metric, Any] = cast("dict[Metric, Any]", asdict(asked_of(item).budget))
-    limited = {metric: limit for metric, limit in limits.items() if limit is not None}
+    limited: dict[Metric, int] = {
+        metric: limit for metric, limit in limits.items() if limit is not None
+    }
     return MarkedBudget(found[0].nodeid.partition("[")[0], limited)
 
 

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from functools import partial
 from operator import call
+from random import Random
 from typing import Any
 
 
@@ -34,7 +35,8 @@ def even_out() -> None:
     for table in tables:
         if isinstance(table, (dict, set)):
             _pack(table)
-    if hasattr(generator := getattr(trio, "_r", None), "seed"):
+    generator = getattr(trio, "_r", None)
+    if isinstance(generator, Random):
         generator.seed(0)
 
 
@@ -42,4 +44,5 @@ def _pack(table: dict[Any, Any] | set[Any]) -> None:
     """Make a table anew with the same entries, without a moment at which another thread may run."""
     kept: Any = type(table)()
     steps = partial(kept.update, table), table.clear, partial(table.update, kept)
-    deque(map(call, steps), maxlen=0)
+    perform: Any = call
+    deque(map(perform, steps), maxlen=0)

@@ -73,8 +73,8 @@ def _asked_of(item: pytest.Function) -> Asked | None:
         pytest.fail(problem, pytrace=False)
     if asked is None:
         return None
-    rounds = item.config.getoption("allocmeter_rounds", default=1)
-    return replace(asked, rounds=max(asked.rounds, rounds))
+    rounds = max(asked.rounds, item.config.option.allocmeter_rounds)
+    return replace(asked, rounds=rounds)
 
 
 def _judge(item: pytest.Function, measurement: Measurement) -> None:
