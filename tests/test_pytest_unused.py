@@ -18,7 +18,13 @@ LOADED = """
     pytest.main(["-p", "allocmeter.pytest_plugin", "-p", "no:cacheprovider", *sys.argv[1:]])
 """
 
-OURS = ["allocmeter", "allocmeter._version", "allocmeter.pytest_plugin"]
+OURS = [
+    "allocmeter",
+    "allocmeter._version",
+    "allocmeter.pytest_plugin",
+    "allocmeter.testing",
+    "allocmeter.testing.options",  # what declares the options
+]
 
 UNUSED = """
     import sys
@@ -30,8 +36,8 @@ UNUSED = """
 
     def test_that_nothing_was_loaded(request):
         loaded = {name for name in sys.modules if name.startswith("allocmeter")}
-        assert loaded == {"allocmeter", "allocmeter._version", "allocmeter.pytest_plugin"}
-"""
+        assert loaded == set(OURS)
+""".replace("OURS", repr(OURS))
 
 
 def loaded_by(tmp_path, source, *options):

@@ -7,8 +7,25 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
     from allocmeter.reports import Report
+
+    class Facts(Protocol):
+        """Where figures come from: reports and baselines of tests say it alike."""
+
+        @property
+        def python(self) -> str:
+            """Implementation and version of the interpreter."""
+
+        @property
+        def platform(self) -> str:
+            """System and machine."""
+
+        @property
+        def allocmeter(self) -> str:
+            """Version of this library."""
+
 
 _MINOR: Final = re.compile(r"(\S+ [0-9]+\.[0-9]+)")
 # "Linux 6.1.0-13-amd64 x86_64, 8 CPUs": the release of the kernel changes nothing.
@@ -27,16 +44,7 @@ def native_in_one(baseline: Report, current: Report) -> bool:
 
 def objections(baseline: Report, current: Report) -> Iterator[str]:
     """Yield one sentence for each reason not to trust a comparison of these reports."""
-    for fact, before, now in (
-        ("Python", _part(_MINOR, baseline.python), _part(_MINOR, current.python)),
-        ("platform", _part(_PLATFORM, baseline.platform), _part(_PLATFORM, current.platform)),
-        ("allocmeter", baseline.allocmeter, current.allocmeter),
-    ):
-        if before != now:
-            yield (
-                f"{fact} differs: {before:.60} in the baseline and {now:.60} now; figures may"
-                " differ for that reason alone"
-            )
+    yield from different_facts(baseline, current)
     if native_in_one(baseline, current):
         yield (
             "only one of the reports contains native memory: bytes and allocations are compared"
@@ -47,6 +55,20 @@ def objections(baseline: Report, current: Report) -> Iterator[str]:
         if any(_positive(report.backend.get(fact)) for fact in _INCOMPLETE):
             yield f"the {label} is incomplete: some blocks or scopes have no figures"
     yield from _other_work(baseline, current)
+
+
+def different_facts(baseline: Facts, current: Facts) -> Iterator[str]:
+    """Yield one sentence for each fact for which alone figures may differ."""
+    for fact, before, now in (
+        ("Python", _part(_MINOR, baseline.python), _part(_MINOR, current.python)),
+        ("platform", _part(_PLATFORM, baseline.platform), _part(_PLATFORM, current.platform)),
+        ("allocmeter", baseline.allocmeter, current.allocmeter),
+    ):
+        if before != now:
+            yield (
+                f"{fact} differs: {before:.60} in the baseline and {now:.60} now; figures may"
+                " differ for that reason alone"
+            )
 
 
 def _other_work(baseline: Report, current: Report) -> Iterator[str]:

@@ -28,7 +28,7 @@ def report_of(rows: Iterable[ReportRow]) -> Report:
     return Report(
         rows=tuple(rows),
         allocmeter=__version__,
-        python=_python(),
+        python=python_version(),
         platform=_platform(),
         backend=backend_info().to_dict(),
         process={**process_memory().to_dict(), **_tracked()},
@@ -61,7 +61,8 @@ def _tracked() -> dict[str, int | None]:
     }
 
 
-def _python() -> str:
+def python_version() -> str:
+    """Return the implementation of the interpreter and its version: `cpython 3.12.1`."""
     return f"{sys.implementation.name} {'.'.join(map(str, sys.version_info[:3]))}"
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from allocmeter.testing.options import add_options, is_asked_for
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator  # noqa: F401 - named in a string below
 
@@ -22,8 +24,13 @@ SOFT_BUDGETS = pytest.StashKey["Callable[[], str]"]()
 MARKERS = ("limit_allocations", "no_leaks")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Make the markers known, and begin what the options ask for."""
     config.addinivalue_line(
         "markers",
         "limit_allocations(allocations=None, bytes=None, peak=None, rounds=1): fail if the body of "
@@ -35,6 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "no_leaks(max_bytes=0, max_allocations=0, iterations=5, warmup=2): fail if live memory "
         "grows by more than that from one call of the test's body to the next",
     )
+    if is_asked_for(config):
+        from allocmeter.testing.session import start
+
+        start(config)
 
 
 def is_marked(item: pytest.Item) -> bool:

@@ -163,14 +163,19 @@ def _incomparable(row: RowComparison, metric: str) -> IncomparableError:
 def _reason(row: RowComparison, limit: Limit, change: Change | None, *, leak: bool) -> str:
     parts: list[str] = []
     if change is not None:
-        shown = human_count if limit.metric == "allocations" else human_bytes
-        grown = f"+{shown(change.absolute)}"
-        if change.baseline and change.relative < 10:
-            grown += f", +{change.relative:.2%}"
-        parts.append(
-            f"{shown(change.baseline)} -> {shown(change.current)}{_UNITS[limit.metric]}"
-            f" ({grown}), {limit.amount} allowed"
-        )
+        parts.append(growth_text(limit, change, _UNITS[limit.metric]))
     if leak and row.current_verdict is not None:
         parts.append(f"new leak: {row.current_verdict.reason}")
     return f"{limit.metric} {'; '.join(parts)}"
+
+
+def growth_text(limit: Limit, change: Change, unit: str = "") -> str:
+    """Return a figure before and now, how much it grew, and how much it was allowed to."""
+    shown = human_count if limit.metric == "allocations" else human_bytes
+    grown = f"{'+' if change.absolute > 0 else ''}{shown(change.absolute)}"
+    if change.baseline and change.relative < 10:
+        grown += f", {change.relative:+.2%}"
+    return (
+        f"{shown(change.baseline)} -> {shown(change.current)}{unit} ({grown}), "
+        f"{limit.amount} allowed"
+    )

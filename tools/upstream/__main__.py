@@ -1,4 +1,4 @@
-"""Runs the tests of CPython, trio and anyio without allocmeter and with it, and compares.
+"""Runs the tests of CPython and of async libraries without allocmeter and with it, and compares.
 
     python tools/upstream --help
 
@@ -18,7 +18,7 @@ import suites
 import table
 from comparison import Compared, compare
 from environments import Interpreter, prepare
-from runs import STARTUP, WAYS, Run, Settings
+from runs import PLUGIN, STARTUP, WAYS, Run, Settings
 from suites import Part
 
 
@@ -50,10 +50,11 @@ def main() -> int:
     pythons = arguments.python or [sys.executable]
     interpreters = [_prepared(python, cache, chosen) for python in pythons]
     jobs = [
-        [Run(interpreter, part, way, settings) for way in arguments.way or [STARTUP]]
+        [Run(interpreter, part, way, settings) for way in _ways(arguments, part)]
         for interpreter in interpreters
         for part in _parts(interpreter, arguments, cache, chosen)
     ]
+    jobs = [runs for runs in jobs if runs]
     for line in _absent(interpreters, arguments):
         print(line)
     with ThreadPoolExecutor(arguments.jobs) as pool:
@@ -92,6 +93,12 @@ def _parts(
         else:
             parts.append(suites.library_part(interpreter.plain, name, cache))
     return parts
+
+
+def _ways(arguments: argparse.Namespace, part: Part) -> list[str]:
+    wanted = arguments.way or [STARTUP]
+    # CPython's tests are not run by pytest.
+    return [way for way in wanted if way != PLUGIN or part.suite != "cpython"]
 
 
 def _absent(interpreters: list[Interpreter], arguments: argparse.Namespace) -> list[str]:

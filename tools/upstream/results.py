@@ -37,6 +37,16 @@ def read(report: Path, status: int | None) -> dict[str, str]:
     return outcomes
 
 
+def property_sum(report: Path, name: str) -> int:
+    """Return the sum of one numeric property over all tests of a report."""
+    return sum(
+        int(found.get("value", 0))
+        for case in _cases(report)
+        for found in case.iter("property")
+        if found.get("name") == name
+    )
+
+
 def count(outcomes: dict[str, str]) -> str:
     """Return how many passed, failed and were skipped: `412/0/7`."""
     counts = Counter(outcomes.values())

@@ -21,7 +21,8 @@ LOG_VARIABLE = "ALLOCMETER_UPSTREAM_LOG"  # as in measured.py
 WITHOUT = "without"
 STARTUP = "startup"  # every process of the environment measures from its start
 RUN = "run"  # `allocmeter run`, malloc included; children are as they are
-WAYS = (STARTUP, RUN)
+PLUGIN = "plugin"  # `pytest --allocmeter`: the body of every test of a library
+WAYS = (STARTUP, RUN, PLUGIN)
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,19 @@ class Run:
 
     def allocations(self) -> int:
         """Return how many allocations were recorded: the evidence that there was measuring."""
-        evidence = self._file("measured", 0)
+        evidence = self._file("xml" if self.way == PLUGIN else "measured", 0)
         if not evidence.exists():
             return 0
+        if self.way == PLUGIN:
+            return results.property_sum(evidence, "allocmeter.allocations")
         if self.way == RUN:
             return int(json.loads(evidence.read_text())["process"]["allocations"])
         return sum(int(line.split()[-1]) for line in evidence.read_text().splitlines())
 
     def _command(self, report: Path, tests: Sequence[str]) -> list[str]:
         arguments = self.part.arguments(report, tests)
+        if self.part.suite != "cpython":
+            arguments += ["--allocmeter"] if self.way == PLUGIN else ["-p", "no:allocmeter"]
         if self.way == STARTUP:
             return [str(self.interpreter.measured), *arguments]
         if self.way == RUN:

@@ -1,4 +1,4 @@
-"""The suites: how the tests of CPython, trio and anyio are run."""
+"""The suites: how the tests of CPython and of the libraries are run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CPYTHON = (
 _LONG = {"test_concurrent_futures", "test_asyncio", "test_io"}
 QUICK = tuple(module for module in CPYTHON if module not in _LONG)
 
-LIBRARIES = {"trio": "0.35.0", "anyio": "4.16.0"}
+LIBRARIES = {"trio": "0.35.0", "anyio": "4.16.0", "starlette": "1.10.0", "httpx": "0.28.1"}
 
 # What the libraries' own test requirements name, without their tools for style and types.
 REQUIREMENTS = (
@@ -42,20 +42,35 @@ REQUIREMENTS = (
     "async_generator",
     "black",
     "blockbuster",
+    "brotli",
+    "chardet",
+    "click",
     "coverage",
     "cryptography",
+    "h2",
+    "httpx2",
     "hypothesis",
+    "importlib-metadata",
+    "itsdangerous",
     "jedi",
+    "jinja2",
+    "opentelemetry-sdk",
     "psutil",
+    "pygments",
     "pylint",
     "pyopenssl",
     "pytest-mock",
     "pytest-timeout",
+    "python-multipart",
     "pyyaml",
+    "rich",
     "ruff",
+    "socksio",
     "trustme",
     "truststore",
+    "uvicorn",
     "uvloop",
+    "zstandard",
 )
 
 
@@ -64,7 +79,7 @@ class Part:
     """What one process runs.
 
     Attributes:
-        suite: `"cpython"`, `"trio"` or `"anyio"`.
+        suite: `"cpython"`, or the name of a library.
         name: of the test module, or of the library again.
         directory: where it is run, `None` for any.
     """

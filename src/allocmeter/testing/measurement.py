@@ -12,6 +12,7 @@ from allocmeter.leak_check import Repetition
 from allocmeter.scopes import measure
 from allocmeter.testing.figures import figures_of, largest, smallest
 from allocmeter.testing.findings import examined
+from allocmeter.testing.loops import even_out
 from allocmeter.testing.scope_rows import since, snapshot
 from allocmeter.testing.settling import empty_free_lists
 
@@ -62,6 +63,7 @@ class Measurement:
             with OWN:
                 self._scopes_before = snapshot()
                 self._scope = scope = measure()
+                even_out()
                 empty_free_lists()
             yield scope
             with OWN:

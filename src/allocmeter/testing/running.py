@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,7 +71,10 @@ def _asked_of(item: pytest.Function) -> Asked | None:
         problem = f"{item.name} could not be measured: {error}"
     if problem:
         pytest.fail(problem, pytrace=False)
-    return asked
+    if asked is None:
+        return None
+    rounds = max(asked.rounds, item.config.option.allocmeter_rounds)
+    return replace(asked, rounds=rounds)
 
 
 def _judge(item: pytest.Function, measurement: Measurement) -> None:

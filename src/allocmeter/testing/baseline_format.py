@@ -1,0 +1,114 @@
+"""The JSON of a baseline: what each test allocated, and where.
+
+`{"schema_version": 1, "kind": "allocmeter-baseline", "created_at", "allocmeter", "python",
+"platform", "domains", "tests": {NODE ID: figures…}}`, each test on a line of its own, so that a
+baseline under version control shows which tests have changed. Within a schema version fields are
+added, never renamed; a reader ignores fields that it does not know and refuses a newer version.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from allocmeter.checks import check_count
+from allocmeter.errors import ReportFormatError
+from allocmeter.testing.figures import METRICS, TestFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION: Final = 1
+_KIND: Final = "allocmeter-baseline"
+_FACTS: Final = ("created_at", "allocmeter", "python", "platform")
+_FIGURES: Final = (*METRICS, "rounds")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The figures of tests at some time.
+
+    Attributes:
+        tests: the figures by node id.
+        created_at: ISO 8601 in UTC.
+        allocmeter: version of this library.
+        python: implementation and version, such as `cpython 3.12.1`.
+        platform: system and machine, such as `Linux x86_64`.
+        domains: the allocator domains that were seen, such as `("python",)`.
+    """
+
+    tests: Mapping[str, TestFigures]
+    created_at: str
+    allocmeter: str
+    python: str
+    platform: str
+    domains: tuple[str, ...]
+
+
+def write(baseline: Baseline) -> str:
+    """Return a baseline as JSON text."""
+    head = {"schema_version": SCHEMA_VERSION, "kind": _KIND}
+    head |= {fact: getattr(baseline, fact) for fact in _FACTS}
+    head["domains"] = list(baseline.domains)
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    tests = ",\n  ".join(
+        f"{json.dumps(test)}: {json.dumps(plain(figures))}"
+        for test, figures in sorted(baseline.tests.items())
+    )
+    return "{\n" + "".join(f" {line},\n" for line in lines) + f' "tests": {{\n  {tests}\n }}\n}}\n'
+
+
+def plain(figures: TestFigures) -> dict[str, int]:
+    """Return the figures of one test as numbers by name."""
+    return {name: getattr(figures, name) for name in _FIGURES}
+
+
+def read(text: str | bytes) -> Baseline:
+    """Return the baseline that `write` was given.
+
+    Raises:
+        ReportFormatError: the text is damaged, is no baseline, or has a newer schema.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReportFormatError(f"not a baseline: the text is no JSON ({error})") from error
+    if not isinstance(data, dict) or data.get("kind") != _KIND:
+        raise ReportFormatError("not a baseline: expected what --allocmeter-save wrote")
+    _check_version(data.get("schema_version"))
+    try:
+        return Baseline(
+            {_text("node id", test): _figures(found) for test, found in data["tests"].items()},
+            **{fact: _text(fact, data[fact]) for fact in _FACTS},
+            domains=tuple(_text("domain", domain) for domain in data["domains"]),
+        )
+    except KeyError as error:
+        raise ReportFormatError(f"damaged baseline: the field {error} is missing") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ReportFormatError(f"damaged baseline: {error}") from error
+
+
+def _check_version(version: object) -> None:
+    try:
+        found = check_count("schema_version", version, least=1)
+    except (TypeError, ValueError) as error:
+        raise ReportFormatError(f"damaged baseline: {version!r:.60} is no version") from error
+    if found > SCHEMA_VERSION:
+        raise ReportFormatError(
+            f"the baseline has schema version {found}, and this allocmeter reads up to "
+            f"{SCHEMA_VERSION}; upgrade allocmeter to read it"
+        )
+
+
+def _figures(data: Any) -> TestFigures:
+    if not isinstance(data, dict):
+        raise TypeError(f"the figures of a test must be an object, not {type(data).__name__}")
+    numbers: dict[str, Any] = {name: check_count(name, data[name]) for name in _FIGURES}
+    return TestFigures(**numbers)
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, not {type(value).__name__}")
+    return value
