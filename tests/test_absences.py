@@ -209,6 +209,16 @@ def test_a_task_that_inherited_the_scope_may_call_the_server():
     assert seen == [None, None]
 
 
+def test_an_exchange_that_is_left_in_a_copy_of_its_context_is_left_in_its_own():
+    def serve():
+        exchange = begun_by(Ended)
+        driven(exchange.send(END))
+        contextvars.copy_context().run(exchange.leave, None)
+        assert current_scope() is None
+
+    in_a_context(serve)
+
+
 def test_two_calls_at_once_do_not_disturb_each_other():
     def serve():
         exchange = begun_by(Ended)

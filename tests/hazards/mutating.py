@@ -12,11 +12,13 @@ class Mutation(NamedTuple):
         tests: those that must fail then, as `pytest -k` reads it.
         what: was taken away.
         edits: a file, a text that stands in it once, and what takes its place.
+        since: the interpreter from which on there is such a mitigation.
     """
 
     tests: str
     what: str
     edits: tuple[tuple[str, str, str], ...]
+    since: tuple[int, int] = (3, 11)
 
 
 def one(tests, what, *edit):

@@ -11,8 +11,7 @@ PRELOAD = NATIVE + "preload/preload.c"
 DECORATOR, OUTPUT = "src/allocmeter/decorator.py", "src/allocmeter/cli/_output.py"
 PRINTABLE, MARKUP = "src/allocmeter/renderers/printable.py", "src/allocmeter/renderers/markup.py"
 
-RECORDED = "    if (AM_LIKELY(block != NULL)) record(block, size, node, 1);\n"
-VERSION = " ||\n                    state->context_ver != thread->context_version"
+VERSION = " &&\n                     state->context_ver == thread->context_version"
 
 MUTATIONS = [
     one(
@@ -41,7 +40,11 @@ MUTATIONS = [
         "h15_what",
         "what the allocator below refuses is recorded",
         (
-            (PYMEM, RECORDED, "    record(block, size, node, 1);\n"),
+            (
+                PYMEM,
+                "if (AM_LIKELY(block != NULL)) record(block, size, am_",
+                "record(block, size, am_",
+            ),
             (
                 PYMEM,
                 "if (AM_LIKELY(block != NULL && node != AM_NONE)) record(block, size, node,",
@@ -67,7 +70,7 @@ MUTATIONS = [
         "h17",
         "a thread state is known by its address",
         CONTEXT_H,
-        " || state->id != thread->state_id",
+        " state->id == thread->state_id &&",
         "",
     ),
     one(

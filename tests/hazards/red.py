@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import mutations_of_hooks
+import mutations_of_mechanisms
 import mutations_of_uses
 
 ROOT = Path(__file__).parents[2]
@@ -54,16 +55,25 @@ def build(directory):
 
 def test(directory, *expressions):
     """Run the tests and return the ends of the lines that tell which have failed."""
-    words = [expression.split()[0] for expression in expressions]
+    words = {expression.split()[0] for expression in expressions}
     files = [
         str(file)
         for file in sorted((directory / "tests" / "hazards").glob("test_*.py"))
         if any(f"def test_{word}" in file.read_text() or word in file.name for word in words)
     ]
+    files += [
+        str(file) for file in sorted((directory / "tests").glob("*.py")) if file.stem in words
+    ]
     chosen = " or ".join(f"({expression})" for expression in expressions)
     done = run(directory, "-m", "pytest", "-q", "--tb=no", "-k", chosen, *files)
+    if done.returncode < 0:
+        return [f"ended by signal {-done.returncode}"]
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    return [line.split("::")[-1] for line in done.stdout.splitlines() if "FAILED" in line[:7]]
+    return [
+        line.split("::")[-1]
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED", "ERROR"))
+    ]
 
 
 def without(directory, mutation):
@@ -83,8 +93,17 @@ def without(directory, mutation):
 
 def main(parts):
     """Show all mutations, or those for some tests, and return how many have stayed green."""
-    every = mutations_of_hooks.MUTATIONS + mutations_of_uses.MUTATIONS
-    chosen = [m for m in every if not parts or any(part in m.tests for part in parts)]
+    every = (
+        mutations_of_hooks.MUTATIONS
+        + mutations_of_uses.MUTATIONS
+        + mutations_of_mechanisms.MUTATIONS
+    )
+    chosen = [
+        mutation
+        for mutation in every
+        if mutation.since <= sys.version_info
+        and (not parts or any(part in mutation.tests for part in parts))
+    ]
     green = 0
     with tempfile.TemporaryDirectory(prefix="allocmeter-red-") as name:
         directory = Path(name)

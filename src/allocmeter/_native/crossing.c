@@ -1,5 +1,7 @@
 #include "crossing.h"
 
+#include "awaiting.h"
+
 enum { NEW, RUNNING, FINISHED };
 
 typedef struct {
@@ -36,22 +38,6 @@ PyObject *am_crossing_new(am_exchange *exchange, PyObject *message) {
     return (PyObject *)self;
 }
 
-/* What `await` iterates. */
-static PyObject *iterator_of(PyObject *awaitable) {
-    if (PyCoro_CheckExact(awaitable) || PyGen_CheckExact(awaitable)) return Py_NewRef(awaitable);
-    PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
-    if (methods != NULL && methods->am_await != NULL) {
-        PyObject *iterator = methods->am_await(awaitable);
-        if (iterator == NULL || PyIter_Check(iterator)) return iterator;
-        PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
-                     Py_TYPE(iterator)->tp_name);
-        Py_DECREF(iterator);
-        return NULL;
-    }
-    return PyErr_Format(PyExc_TypeError, "object %.100s can't be used in 'await' expression",
-                        Py_TYPE(awaitable)->tp_name);
-}
-
 /* Around every stretch of the server's code: no other step may begin, and no scope is current. 0, or
  * -1 with an exception set. */
 static int step_begin(crossing_t *self, am_absence *absence) {
@@ -77,7 +63,7 @@ static int begin(crossing_t *self) {
     PyObject *awaitable = self->message == NULL ? PyObject_CallNoArgs(call)
                                                 : PyObject_CallOneArg(call, self->message);
     if (awaitable == NULL) return -1;
-    self->inner = iterator_of(awaitable);
+    self->inner = am_await_iterator(awaitable);
     Py_DECREF(awaitable);
     return self->inner == NULL ? -1 : 0;
 }
@@ -173,36 +159,13 @@ static PyObject *crossing_next(PyObject *self) {
     return NULL;
 }
 
-/* The result in the StopIteration that is set, which is cleared; NULL: another exception is set. */
-static PyObject *stop_taken(void) {
-    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) return NULL;
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    PyErr_NormalizeException(&type, &value, &traceback);
-    if (!PyErr_GivenExceptionMatches(value, PyExc_StopIteration)) { /* making it has failed */
-        PyErr_Restore(type, value, traceback);
-        return NULL;
-    }
-    PyObject *result = Py_XNewRef(((PyStopIterationObject *)value)->value);
-    if (result == NULL) result = Py_NewRef(Py_None); /* it can be deleted */
-    Py_DECREF(type);
-    Py_DECREF(value);
-    Py_XDECREF(traceback);
-    return result;
-}
-
-static void raise_given(PyObject *type, PyObject *value) {
-    if (PyExceptionInstance_Check(type)) PyErr_SetObject((PyObject *)Py_TYPE(type), type);
-    else PyErr_SetObject(type, value == Py_None ? NULL : value);
-}
-
 static PyObject *crossing_throw(PyObject *object, PyObject *args) {
     crossing_t *self = (crossing_t *)object;
     PyObject *type, *value = NULL, *traceback = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:throw", &type, &value, &traceback)) return NULL;
     if (is_stepping(self)) return NULL;
     if (self->state != RUNNING) {
-        raise_given(type, value);
+        am_raise_thrown(type, value);
         return self->state == NEW ? finish(self, NULL) : NULL;
     }
     am_absence absence;
@@ -214,11 +177,11 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
         Py_DECREF(throw);
     } else if (PyErr_ExceptionMatches(PyExc_AttributeError)) { /* a plain iterator has none */
         PyErr_Clear();
-        raise_given(type, value);
+        am_raise_thrown(type, value);
     }
     step_end(self, &absence);
     if (yielded != NULL) return yielded;
-    PyObject *result = finish(self, stop_taken());
+    PyObject *result = finish(self, am_stop_taken());
     return result == NULL ? NULL : stepped(PYGEN_RETURN, result);
 }
 

@@ -1,10 +1,10 @@
 #include "exchange.h"
 
-#include <string.h>
 #include <structmember.h>
 
 #include "crossing.h"
 #include "ownership.h"
+#include "response.h"
 #include "route_names.h"
 
 /* What the derived class is called by, and what ASGI calls things. */
@@ -12,7 +12,7 @@ static struct {
     PyObject *sending, *sending_unusual, *sent, *refused, *asked, *received, *received_unusual;
     PyObject *ended, *failed;
     PyObject *route, *inclusions, *inclusion, *template, *mounted;
-    PyObject *type, *more_body, *status, *trailers;
+    PyObject *type;
 } names;
 
 int am_exchange_contained(PyObject *object, PyObject *method) {
@@ -100,52 +100,9 @@ int am_exchange_sent(am_exchange *self) {
 
 int am_exchange_refused(am_exchange *self) { return told(self, names.refused, NULL); }
 
-static int is_text(PyObject *object, const char *text, size_t length) {
-    return object != NULL && PyUnicode_Check(object) && PyUnicode_IS_COMPACT_ASCII(object) &&
-           (size_t)PyUnicode_GET_LENGTH(object) == length &&
-           memcmp(PyUnicode_DATA(object), text, length) == 0;
-}
-
-#define IS_TEXT(object, text) is_text(object, text, sizeof(text) - 1)
-
-/* Whether it is set and true; -1 with an exception. */
-static int flagged(PyObject *message, PyObject *key) {
-    PyObject *value = PyDict_GetItemWithError(message, key);
-    return value == NULL ? (PyErr_Occurred() ? -1 : 0) : PyObject_IsTrue(value);
-}
-
-static int start_seen(am_exchange *self, PyObject *message) {
-    int trailers = flagged(message, names.trailers); /* first: may run code that changes the message */
-    PyObject *status = PyDict_GetItemWithError(message, names.status);
-    if (status == NULL || !PyLong_Check(status) || trailers < 0) return 0;
-    long number = PyLong_AsLong(status);
-    if (number < 0 || number > 999) return 0;
-    self->status = (int)number;
-    self->trailers = (char)trailers;
-    return 1;
-}
-
-static int body_seen(am_exchange *self, PyObject *message) {
-    int more = flagged(message, names.more_body);
-    if (more < 0) return 0;
-    self->ending = !(self->trailers || more);
-    return 1;
-}
-
-/* Follows an ordinary message of an HTTP response. 0: it is none, or there is something about it. */
-static int seen(am_exchange *self, PyObject *message) {
-    if (!self->plain || !PyDict_Check(message)) return 0;
-    PyObject *type = PyDict_GetItemWithError(message, names.type);
-    int done = 0;
-    if (IS_TEXT(type, "http.response.body")) done = body_seen(self, message);
-    else if (IS_TEXT(type, "http.response.start")) done = start_seen(self, message);
-    if (PyErr_Occurred()) PyErr_Clear(); /* whoever handles the message will raise it again */
-    return done;
-}
-
 /* What to send, a new reference; NULL with an exception that nobody may catch. */
 static PyObject *sending(am_exchange *self, PyObject *message) {
-    if (seen(self, message)) return Py_NewRef(message);
+    if (self->plain && am_response_follow(self, message)) return Py_NewRef(message);
     PyObject *method = PyDict_Check(message) ? names.sending : names.sending_unusual;
     PyObject *changed = PyObject_CallMethodOneArg((PyObject *)self, method, message);
     if (changed != NULL) return changed;
@@ -297,9 +254,6 @@ int am_exchange_init(void) {
         {&names.ended, "ended"},
         {&names.failed, "failed"},
         {&names.type, "type"},
-        {&names.more_body, "more_body"},
-        {&names.status, "status"},
-        {&names.trailers, "trailers"},
         {&names.route, "route"},
         {&names.inclusions, "fastapi"},
         {&names.inclusion, "effective_route_context"},
@@ -308,6 +262,7 @@ int am_exchange_init(void) {
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if ((*wanted[i].name = PyUnicode_InternFromString(wanted[i].text)) == NULL) return -1;
-    if (PyType_Ready(&am_exchange_type) < 0 || am_crossing_init() < 0) return -1;
+    if (PyType_Ready(&am_exchange_type) < 0 || am_crossing_init() < 0 || am_response_init() < 0)
+        return -1;
     return am_own_methods_add(&am_exchange_type, exchange_methods);
 }

@@ -1,0 +1,211 @@
+"""What takes away how the core does its work, where no hazard of other tools shows it."""
+
+from __future__ import annotations
+
+from mutating import Mutation, one
+
+NATIVE = "src/allocmeter/_native/"
+ACCOUNT, ALLOCATORS, NODE = NATIVE + "account.c", NATIVE + "allocators.c", NATIVE + "node.c"
+ABSENCE, MAPPING, COLLECTOR = NATIVE + "absence.c", NATIVE + "mapping.c", NATIVE + "collector.c"
+ASSERTION, CROSSING, EXCHANGE = NATIVE + "assertion.c", NATIVE + "crossing.c", NATIVE + "exchange.c"
+ROUTE_NAMES, ENTRANCE = NATIVE + "route_names.c", NATIVE + "entrance.c"
+DRAFTS = "src/allocmeter/cli/_drafts.py"
+
+PUT = "#define PUT(member) __atomic_store_n(&place->member, allocator->member, __ATOMIC_RELEASE)\n"
+POINTED = "    point(context, from, to);\n    return 1;\n"
+LAST = "if (all > 0 && PyList_GET_ITEM(callbacks, all - 1) == at_stop) collection.state_id = 0;"
+# Others get to run between two steps of a thread.
+PAUSE = "    for (int i = 0; i < 3; i++) sched_yield();\n"
+
+MUTATIONS = [
+    Mutation(
+        "h03",
+        "an address is written by halves",
+        (
+            (
+                ALLOCATORS,
+                PUT,
+                (
+                    "static void by_halves(void *to, const void *from) {\n"
+                    "    memcpy(to, from, 4);\n"
+                    "    for (volatile int i = 0; i < 1000; i++) continue;\n"
+                    "    memcpy((char *)to + 4, (const char *)from + 4, 4);\n}\n\n"
+                    "#define PUT(member) by_halves(&place->member, &allocator->member)\n"
+                ),
+            ),
+        ),
+        (3, 12),
+    ),
+    one(
+        "test_absences",
+        "a changed mapping does not move the number that variables and threads look at",
+        MAPPING,
+        POINTED,
+        "    point(context, from, to);\n    PyThreadState_Get()->context_ver--;\n    return 1;\n",
+    ),
+    one(
+        "test_absences",
+        "no change of a mapping does, and the trial of it tells",
+        MAPPING,
+        "    PyThreadState_Get()->context_ver++;\n",
+        "",
+    ),
+    Mutation(
+        "test_absences",
+        "a mapping is exchanged whatever the context points to",
+        (
+            (MAPPING, " || *pointer_in(context) != from) return 0;", ") return 0;"),
+            (
+                MAPPING,
+                POINTED,
+                "    (void)from;\n" + POINTED.replace("from", "*pointer_in(context)"),
+            ),
+        ),
+    ),
+    one(
+        "test_absences",
+        "nothing is current again after an absence",
+        ABSENCE,
+        "    if (twins->within == NULL || "
+        "!am_context_exchange(twins->without, twins->within, value)) {\n",
+        "    if (value == NULL) {\n",
+    ),
+    one(
+        "test_absences",
+        "what the server had made current is not found again",
+        CROSSING,
+        "    Py_XSETREF(self->inside, am_absence_end(absence));\n",
+        "    Py_XDECREF(am_absence_end(absence));\n",
+    ),
+    one(
+        "test_absences",
+        "twins are left by in any context",
+        ABSENCE,
+        "           holder->context == PyThreadState_Get()->context &&\n",
+        "",
+    ),
+    Mutation(
+        "test_native_selftest and promises",
+        "a node whose pin was refused is not queued",
+        (
+            (ACCOUNT, "#include <string.h>\n", "#include <sched.h>\n#include <string.h>\n"),
+            (
+                ACCOUNT,
+                "    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);\n",
+                "    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);\n" + PAUSE,
+            ),
+            (
+                ACCOUNT,
+                "    am_foreign_unpin(index);\n    return 0;\n",
+                "    atomic_fetch_sub(&am_nodes[index].foreign.pins, 1);\n    return 0;\n",
+            ),
+            (NODE, '#include "node.h"\n', '#include "node.h"\n\n#include <sched.h>\n'),
+            (
+                NODE,
+                "        node->generation++;\n        if",
+                "        node->generation++;\n" + PAUSE + "        if",
+            ),
+        ),
+    ),
+    one(
+        "test_collector_callbacks",
+        "the collection is over though callbacks are left",
+        COLLECTOR,
+        LAST,
+        "if (all > 0) collection.state_id = 0;",
+    ),
+    one(
+        "test_collector_callbacks",
+        "who collected last is not forgotten",
+        COLLECTOR,
+        LAST,
+        "(void)all;",
+    ),
+    one(
+        "test_collector_callbacks",
+        "who allocates first is not taken for the one that collects",
+        COLLECTOR,
+        "    if (collection.state_id == 0) begin(node);\n",
+        "",
+    ),
+    one(
+        "test_broken_core",
+        "a check that fails leaves no trace",
+        ASSERTION,
+        "atomic_compare_exchange_strong(&am_broken_invariant, &sound, (uint32_t)invariant)",
+        "sound != (uint32_t)invariant",
+    ),
+    one(
+        "test_broken_core",
+        "a check that fails does not silence the hooks",
+        ASSERTION,
+        "        am_assertion_on_failure();\n",
+        "        return 0;\n",
+    ),
+    one(
+        "test_exchange_failures",
+        "what our own methods raise reaches the program",
+        EXCHANGE,
+        "    return am_exchange_contained((PyObject *)self, names.failed);\n",
+        "    return self == NULL ? 0 : -1;\n",
+    ),
+    one(
+        "test_asgi_crossings",
+        "the scope is not set aside while the server works",
+        CROSSING,
+        "    if (am_absence_begin(absence, known, self->inside) < 0) return -1;\n",
+        "    *absence = (am_absence){.value = (am_holder *)Py_XNewRef(am_context_value())};\n"
+        "    (void)known;\n",
+    ),
+    one(
+        "test_asgi_crossings",
+        "a call may be awaited twice",
+        CROSSING,
+        "    if (self->state == FINISHED) {\n",
+        "    if (self->state == NEW && self->inner != NULL) {\n",
+    ),
+    one(
+        "test_route_names",
+        "names are found by their routes alone",
+        ROUTE_NAMES,
+        "entry->route == route && entry->inclusion == inclusion &&\n"
+        "                                     entry->method == method",
+        "entry->route == route",
+    ),
+    one(
+        "test_route_names",
+        "there is no end to the names",
+        ROUTE_NAMES,
+        "    if (self->used >= self->most) Py_RETURN_FALSE;\n",
+        "",
+    ),
+    one(
+        "test_route_names",
+        "an entrance is made of anything",
+        ENTRANCE,
+        "    if (all_are(self->kinds, is_kind) && all_are(self->methods, is_method) &&\n",
+        "    if (self != NULL || all_are(self->kinds, is_kind) ||\n"
+        "        all_are(self->methods, is_method) ||\n",
+    ),
+    one(
+        "test_drafts",
+        "what killed processes leave is never removed",
+        DRAFTS,
+        "    remove_abandoned(path.parent)\n",
+        "",
+    ),
+    one(
+        "test_drafts",
+        "what a living process writes is removed",
+        DRAFTS,
+        "        if _lock(file):\n",
+        "        _lock(file)\n        if draft:\n",
+    ),
+    one(
+        "test_drafts",
+        "the target of a link is opened",
+        DRAFTS,
+        '    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)\n',
+        "    flags = os.O_RDWR | getattr(os, 'O_NONBLOCK', 0)\n",
+    ),
+]
