@@ -17,14 +17,17 @@ if TYPE_CHECKING:
         @property
         def python(self) -> str:
             """Implementation and version of the interpreter."""
+            raise NotImplementedError
 
         @property
         def platform(self) -> str:
             """System and machine."""
+            raise NotImplementedError
 
         @property
         def allocmeter(self) -> str:
             """Version of this library."""
+            raise NotImplementedError
 
 
 _MINOR: Final = re.compile(r"(\S+ [0-9]+\.[0-9]+)")

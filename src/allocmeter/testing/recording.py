@@ -11,6 +11,7 @@ from allocmeter.testing.baseline_format import plain
 from allocmeter.testing.figures import FIGURES, TestFigures, smallest
 from allocmeter.testing.generosity import MarkedBudget, budget_of
 from allocmeter.testing.selection import Selection
+from allocmeter.testing.settling import collect_between_tests
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -35,6 +36,10 @@ class Recording:
         self._ratchet = bool(config.option.allocmeter_ratchet)
         self._failed: set[str] = set()
         self._deselected: list[str] = []
+
+    def pytest_runtest_logstart(self) -> None:
+        """Have each test start without the garbage of those before."""
+        collect_between_tests()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
