@@ -75,12 +75,20 @@ MUTATIONS = [
         "    *exclusive = am_is_attached(state);\n"
         "    if (!*exclusive && !locked) PyGILState_Release(PyGILState_Ensure());\n",
     ),
-    one(
+    Mutation(
         "h06_no_other",
         "the hook lets go of the lock",
-        PYMEM,
-        ASKED,
-        ASKED + "    if (!raw) PyEval_RestoreThread(PyEval_SaveThread());\n",
+        (
+            (PYMEM, "#include <string.h>\n", "#include <sched.h>\n#include <string.h>\n"),
+            (
+                PYMEM,
+                ASKED,
+                (
+                    ASKED + "    if (!raw) {\n        PyThreadState *saved = PyEval_SaveThread();\n"
+                    "        sched_yield();\n        PyEval_RestoreThread(saved);\n    }\n"
+                ),
+            ),
+        ),
     ),
     one(
         "h06_an_exception",

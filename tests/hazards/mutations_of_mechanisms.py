@@ -14,8 +14,8 @@ DRAFTS = "src/allocmeter/cli/_drafts.py"
 PUT = "#define PUT(member) __atomic_store_n(&place->member, allocator->member, __ATOMIC_RELEASE)\n"
 POINTED = "    point(context, from, to);\n    return 1;\n"
 LAST = "if (all > 0 && PyList_GET_ITEM(callbacks, all - 1) == at_stop) collection.state_id = 0;"
-# Others get to run between two steps of a thread.
-PAUSE = "    for (int i = 0; i < 3; i++) sched_yield();\n"
+# Others do something between two steps of a thread.
+PAUSE = "    for (volatile int i = 0; i < {}; i++) continue;\n"
 
 MUTATIONS = [
     Mutation(
@@ -26,9 +26,9 @@ MUTATIONS = [
                 ALLOCATORS,
                 PUT,
                 (
-                    "static void by_halves(void *to, const void *from) {\n"
+                    "#include <sched.h>\n\nstatic void by_halves(void *to, const void *from) {\n"
                     "    memcpy(to, from, 4);\n"
-                    "    for (volatile int i = 0; i < 1000; i++) continue;\n"
+                    "    for (int i = 0; i < 3; i++) sched_yield();\n"
                     "    memcpy((char *)to + 4, (const char *)from + 4, 4);\n}\n\n"
                     "#define PUT(member) by_halves(&place->member, &allocator->member)\n"
                 ),
@@ -88,22 +88,20 @@ MUTATIONS = [
         "test_native_selftest and promises",
         "a node whose pin was refused is not queued",
         (
-            (ACCOUNT, "#include <string.h>\n", "#include <sched.h>\n#include <string.h>\n"),
             (
                 ACCOUNT,
                 "    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);\n",
-                "    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);\n" + PAUSE,
+                "    atomic_fetch_add(&am_nodes[index].foreign.pins, 1);\n" + PAUSE.format(1000),
             ),
             (
                 ACCOUNT,
                 "    am_foreign_unpin(index);\n    return 0;\n",
                 "    atomic_fetch_sub(&am_nodes[index].foreign.pins, 1);\n    return 0;\n",
             ),
-            (NODE, '#include "node.h"\n', '#include "node.h"\n\n#include <sched.h>\n'),
             (
                 NODE,
                 "        node->generation++;\n        if",
-                "        node->generation++;\n" + PAUSE + "        if",
+                "        node->generation++;\n" + PAUSE.format(20_000) + "        if",
             ),
         ),
     ),

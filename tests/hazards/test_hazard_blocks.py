@@ -62,8 +62,11 @@ def test_h12_what_one_thread_does_inside_a_hook_changes_nothing_on_another():
     stopped, meanwhile, afterwards = placed("""
 start_tracking()
 assert one_block() == ONE
-stopped = held.stop_inside(77_777)
-meanwhile = [one_block() == ONE for _ in range(100)]
+with measure() as scope:  # opening one finds out anew what is current
+    stopped = held.stop_inside(77_777)
+    block = bytes(100_000)
+meanwhile = [scope.retained_bytes >= 100_000]
+meanwhile += [one_block() == ONE for _ in range(100)]
 with measure() as scope:
     object()
     block = raw.PyMem_RawMalloc(5_000)
