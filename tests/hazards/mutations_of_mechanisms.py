@@ -107,24 +107,10 @@ MUTATIONS = [
     ),
     one(
         "test_collector_callbacks",
-        "the collection is over though callbacks are left",
-        COLLECTOR,
-        LAST,
-        "if (all > 0) collection.state_id = 0;",
-    ),
-    one(
-        "test_collector_callbacks",
         "who collected last is not forgotten",
         COLLECTOR,
         LAST,
         "(void)all;",
-    ),
-    one(
-        "test_collector_callbacks",
-        "who allocates first is not taken for the one that collects",
-        COLLECTOR,
-        "    if (collection.state_id == 0) begin(node);\n",
-        "",
     ),
     one(
         "test_broken_core",
