@@ -101,7 +101,7 @@ MUTATIONS = [
             (
                 NODE,
                 "        node->generation++;\n        if",
-                "        node->generation++;\n" + PAUSE.format(20_000) + "        if",
+                "        node->generation++;\n" + PAUSE.format(1000) + "        if",
             ),
         ),
     ),
