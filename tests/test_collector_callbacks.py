@@ -83,35 +83,3 @@ def test_a_collection_costs_a_scope_nothing_whoever_collected_last():
     thread.join()
     collect()
     assert costs[1] == costs[2]
-
-
-def test_what_a_scope_allocates_during_the_last_callback_is_charged_to_it():
-    begin, done = threading.Lock(), threading.Lock()
-    begun, scopes = threading.Event(), []
-
-    def work():
-        with measure() as scope:
-            begun.set()
-            begin.acquire()
-            untouched(10_000_000)
-        scopes.append(scope)
-        done.release()
-
-    def callback(now, info):
-        # Allocates nothing: the scope's is the first block after the callback of ours.
-        if now == "stop":
-            begin.release()
-            done.acquire()
-
-    begin.acquire()
-    done.acquire()
-    beside = threading.Thread(target=work)
-    beside.start()
-    begun.wait(30)
-    gc.callbacks.append(callback)
-    try:
-        gc.collect()
-    finally:
-        gc.callbacks.remove(callback)
-        beside.join()
-    assert scopes[0].stats.bytes_allocated >= 10_000_000
