@@ -32,7 +32,7 @@ class Recording:
     def __init__(self, config: pytest.Config) -> None:
         self.tests: dict[str, TestFigures] = {}
         self.budgets: dict[str, MarkedBudget] = {}
-        self.selection = Selection(config)
+        self.selection: Selection = Selection(config)
         self._ratchet = bool(config.option.allocmeter_ratchet)
         self._failed: set[str] = set()
         self._deselected: list[str] = []
