@@ -70,9 +70,10 @@ static am_counts *counts_of(crowd_member *self, selftest_block block) {
     return block.native ? &self->native : &self->python;
 }
 
-static selftest_block put_somewhere(crowd_member *self, uint32_t number, uint32_t node) {
-    selftest_block block = some_block(node, &self->random);
-    generations[number] = am_nodes[node].generation;
+/* The generation is the caller's to know, and not asked of the node: see above. */
+static selftest_block put_somewhere(crowd_member *self, uint32_t number, scope_known scope) {
+    selftest_block block = some_block(scope.node, &self->random);
+    generations[number] = scope.generation;
     CHECK_EQUAL(core_put(address_of(number), block), AM_PUT);
     counts_note(counts_of(self, block), block.size, 1);
     return block;
@@ -87,17 +88,17 @@ void crowd_event(crowd_member *self) {
         return;
     }
     uint32_t node = crowd_scopes[selftest_below(&self->random, CROWD_SCOPES)];
-    core_charge(put_somewhere(self, number, node));
+    core_charge(put_somewhere(self, number, (scope_known){node, am_nodes[node].generation}));
 }
 
 /* As a hook does it: there may be no memory for the block, or it is moved at once. */
-static void allocate_in(crowd_member *self, uint32_t number, uint32_t node) {
+static void allocate_in(crowd_member *self, uint32_t number, scope_known scope) {
     if (selftest_below(&self->random, 16) == 0) return;
-    selftest_block block = put_somewhere(self, number, node);
+    selftest_block block = put_somewhere(self, number, scope);
     pause_sometimes(self);
     core_foreign_charge(block);
     if (selftest_below(&self->random, 10) != 0) return;
-    am_foreign_count_reallocation(node, (int)block.native);
+    am_foreign_count_reallocation(scope.node, (int)block.native);
     counts_of(self, block)->reallocations++;
 }
 
@@ -114,11 +115,11 @@ void crowd_foreign_event(crowd_member *self) {
     const scope_known scope = self->scope;
     if (scope.node == AM_NONE || !am_foreign_pin(scope.node, scope.generation)) {
         self->scope = heard_of(self);
-        allocate_in(self, number, AM_ROOT);
+        allocate_in(self, number, (scope_known){AM_ROOT, am_nodes[AM_ROOT].generation});
         return;
     }
     pause_sometimes(self);
-    allocate_in(self, number, scope.node);
+    allocate_in(self, number, scope);
     am_foreign_unpin(scope.node);
 }
 
