@@ -113,6 +113,13 @@ MUTATIONS = [
         "(void)all;",
     ),
     one(
+        "test_collector_callbacks",
+        "nobody is taken for the one who collects before he says so",
+        COLLECTOR,
+        "    if (collection.state_id == 0) begin(node);\n",
+        "",
+    ),
+    one(
         "test_broken_core",
         "a check that fails leaves no trace",
         ASSERTION,
@@ -148,13 +155,21 @@ MUTATIONS = [
         "    if (self->state == FINISHED) {\n",
         "    if (self->state == NEW && self->inner != NULL) {\n",
     ),
-    one(
+    Mutation(
         "test_route_names",
         "names are found by their routes alone",
-        ROUTE_NAMES,
-        "entry->route == route && entry->inclusion == inclusion &&\n"
-        "                                     entry->method == method",
-        "entry->route == route",
+        (
+            (
+                ROUTE_NAMES,
+                (
+                    "entry->route == route && entry->inclusion == inclusion &&\n"
+                    "                                     entry->method == method"
+                ),
+                "entry->route == route",
+            ),
+            # Otherwise it takes two with the same hash to tell.
+            (ROUTE_NAMES, "    return (size_t)(mixed >> 32);\n", "    return 0 * (size_t)mixed;\n"),
+        ),
     ),
     one(
         "test_route_names",
