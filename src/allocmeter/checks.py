@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from allocmeter.errors import ReportFormatError
+
 
 def check_int(name: str, value: object) -> int:
     """Return `value` if it is an `int`; a `bool` is not one here.
@@ -25,3 +27,25 @@ def check_count(name: str, value: object, least: int = 0) -> int:
     if number < least:
         raise ValueError(f"{name} must be {least} or more; got {number}")
     return number
+
+
+def check_schema_version(what: str, version: object, newest: int) -> None:
+    """Refuse a file whose schema is unknown here.
+
+    Args:
+        what: is in the file, for the message.
+        version: as it stands there.
+        newest: what this package writes.
+
+    Raises:
+        ReportFormatError: it is newer, or no version.
+    """
+    try:
+        found = check_count("schema_version", version, least=1)
+    except (TypeError, ValueError) as error:
+        raise ReportFormatError(f"damaged {what}: {version!r:.60} is no schema version") from error
+    if found > newest:
+        raise ReportFormatError(
+            f"the {what} has schema version {found}, and this allocmeter reads up to {newest}; "
+            "upgrade allocmeter to read it"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from allocmeter.checks import check_count
+from allocmeter.checks import check_count, check_schema_version
 from allocmeter.errors import ReportFormatError
 from allocmeter.run_log import RunLog
 from allocmeter.runs import Measurement, Runs
@@ -48,7 +48,7 @@ def read(text: str | bytes) -> RunLog:
         raise ReportFormatError(f"not a profile: the text is no JSON ({error})") from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise ReportFormatError("not a profile: expected what AllocationProfiler saved")
-    _check_version(data.get("schema_version"))
+    check_schema_version("profile", data.get("schema_version"), SCHEMA_VERSION)
     try:
         log = RunLog(data["name"], data["max_measurements"])
         log.extend(_runs(data, log.max_measurements))
@@ -59,18 +59,6 @@ def read(text: str | bytes) -> RunLog:
     except (TypeError, ValueError) as error:
         raise ReportFormatError(f"damaged profile: {error}") from error
     return log
-
-
-def _check_version(version: object) -> None:
-    try:
-        found = check_count("schema_version", version, least=1)
-    except (TypeError, ValueError) as error:
-        raise ReportFormatError(f"damaged profile: {version!r} is no schema version") from error
-    if found > SCHEMA_VERSION:
-        raise ReportFormatError(
-            f"the profile has schema version {found}, and this allocmeter reads up to "
-            f"{SCHEMA_VERSION}; upgrade allocmeter to read it"
-        )
 
 
 def _runs(data: dict[str, Any], bound: int | None) -> Runs:

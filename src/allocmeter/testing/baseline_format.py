@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from allocmeter.checks import check_count
+from allocmeter.checks import check_count, check_schema_version
 from allocmeter.errors import ReportFormatError
 from allocmeter.testing.figures import METRICS, TestFigures
 
@@ -76,7 +76,7 @@ def read(text: str | bytes) -> Baseline:
         raise ReportFormatError(f"not a baseline: the text is no JSON ({error})") from error
     if not isinstance(data, dict) or data.get("kind") != _KIND:
         raise ReportFormatError("not a baseline: expected what --allocmeter-save wrote")
-    _check_version(data.get("schema_version"))
+    check_schema_version("baseline", data.get("schema_version"), SCHEMA_VERSION)
     try:
         return Baseline(
             {_text("node id", test): _figures(found) for test, found in data["tests"].items()},
@@ -87,18 +87,6 @@ def read(text: str | bytes) -> Baseline:
         raise ReportFormatError(f"damaged baseline: the field {error} is missing") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise ReportFormatError(f"damaged baseline: {error}") from error
-
-
-def _check_version(version: object) -> None:
-    try:
-        found = check_count("schema_version", version, least=1)
-    except (TypeError, ValueError) as error:
-        raise ReportFormatError(f"damaged baseline: {version!r:.60} is no version") from error
-    if found > SCHEMA_VERSION:
-        raise ReportFormatError(
-            f"the baseline has schema version {found}, and this allocmeter reads up to "
-            f"{SCHEMA_VERSION}; upgrade allocmeter to read it"
-        )
 
 
 def _figures(data: Any) -> TestFigures:
