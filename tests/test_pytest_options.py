@@ -125,3 +125,32 @@ def test_the_top_of_no_tests_is_said_to_be_empty(suite):  # noqa: F811
     text = suite.result.stdout.str()
     assert "allocmeter: 0 of 0 measured tests, by bytes" in text
     assert "nothing was saved: no test was measured and passed" in text
+
+
+# The first test leaves a cycle, and what it did not close would be an error of whoever collects it.
+LEAVING = """
+    import gc, weakref
+
+    class Open:
+        def __init__(self):
+            self.itself = self
+
+        def __del__(self):
+            import warnings
+            warnings.warn("left open", ResourceWarning)
+
+    left = []
+
+    def test_first():
+        gc.disable()
+        left.append(weakref.ref(Open()))
+
+    def test_second():
+        gc.enable()
+        assert left[0]() is None
+"""
+
+
+def test_a_test_starts_without_the_garbage_of_those_before(suite):  # noqa: F811
+    suite.run(LEAVING, "--allocmeter", "-Werror")
+    assert suite.result.ret == 0, suite.result.stdout.str()
