@@ -70,6 +70,7 @@ class TestPeaks:
         assert max(sample.net_bytes for sample in tracker.samples) < MIB
         assert TEN <= tracker.peak_bytes < TEN + MIB
 
+    @pytest.mark.exact
     def test_bytes_and_blocks_peak_each_at_their_own_moment(self):
         kept = [None] * 100
         with PeakMemoryTracker() as tracker:

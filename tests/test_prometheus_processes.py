@@ -73,12 +73,20 @@ print("ok")
 def test_an_update_that_nobody_asks_for_comes_by_itself(tmp_path):
     run(
         """
+import struct
+
+def seen():
+    try:
+        return count("work")
+    except struct.error:  # prometheus_client makes its files empty, and then writes into them
+        return None
+
 with export_metrics(0.01, registry=registry):
     finish("work", 5)
-    while count("work") != 5:
+    while seen() != 5:
         time.sleep(0.01)
     finish("work", 1)
-    while count("work") != 6:
+    while seen() != 6:
         time.sleep(0.01)
 """,
         tmp_path,

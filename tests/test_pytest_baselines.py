@@ -129,6 +129,7 @@ def test_numbers_are_given_one_after_the_other_and_the_latest_is_compared_with(p
     assert "/0001.json" in project.text
 
 
+@pytest.mark.exact
 def test_saving_a_subset_keeps_the_figures_of_the_rest(project):
     assert project.run("--allocmeter-save=main") == 0
     everything = project.saved("main")
@@ -193,6 +194,7 @@ OUTCOMES = """
 """
 
 
+@pytest.mark.exact
 def test_of_reruns_the_time_counts_that_passed(project):
     flaky = """
         runs = [0]
@@ -244,6 +246,7 @@ def test_another_python_is_compared_with_only_if_it_is_named_and_then_with_a_war
     assert f"warning: Python differs: cpython 3.5 in the baseline and {now} now" in project.text
 
 
+@pytest.mark.exact
 def test_the_smallest_figures_of_several_rounds_count(project):
     source = """
         calls = [0]

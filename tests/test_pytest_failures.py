@@ -41,6 +41,7 @@ SCOPES = """
 """
 
 
+@pytest.mark.exact
 def test_the_section_of_a_failure_says_why_and_what_to_do(suite):
     found = suite.run(SCOPES)["test_over"]
     assert found.text.splitlines()[0] == "test_over exceeds its allocation budget:"

@@ -82,6 +82,7 @@ RUNNERS = {
 }
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("runner", RUNNERS)
 def test_blocks_over_their_budget_fail_the_test_at_once_or_at_its_end(suite, runner):
     plugins, async_, mark = RUNNERS[runner]
@@ -208,6 +209,7 @@ MISUSE = """
 """
 
 
+@pytest.mark.exact
 def test_misuse_of_a_block_is_refused_clearly(suite):
     found = suite.run(MISUSE, plugins=[])
     assert set(verdicts(found).values()) == {"passed"}, suite.result.outlines

@@ -40,6 +40,7 @@ def failures(suite):  # noqa: F811
     return [line for line in suite.result.outlines if line.startswith("FAILED")]
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("options", [(), ("-n2",)])
 def test_a_budget_of_more_than_twice_of_what_any_of_its_tests_takes_fails(suite, options):  # noqa: F811
     suite.run(SUITE, "--allocmeter-ratchet", *options, plugins=(ANYIO, XDIST))
@@ -53,6 +54,7 @@ def test_a_budget_of_more_than_twice_of_what_any_of_its_tests_takes_fails(suite,
     assert "measured tests" not in suite.result.stdout.str(), "every test was not asked for"
 
 
+@pytest.mark.exact
 def test_without_the_ratchet_nothing_fails(suite):  # noqa: F811
     suite.run(SUITE, "--allocmeter")
     assert suite.result.ret == 0

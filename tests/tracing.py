@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 VARIABLE = "COVERAGE_PROCESS_CONFIG"
 
@@ -16,7 +17,11 @@ def coverage_variables():
     """Return the variables that have coverage measure a child too, if it measures this process."""
     coverage = sys.modules.get("coverage")
     measuring = coverage.Coverage.current() if coverage is not None else None
-    return {} if measuring is None else {VARIABLE: measuring.config.serialize()}
+    if measuring is None:
+        return {}
+    # A child may have another working directory.
+    measuring.config.data_file = str(Path(measuring.config.data_file).resolve())
+    return {VARIABLE: measuring.config.serialize()}
 
 
 def traced(environment=None):
