@@ -285,7 +285,8 @@ def test_entering_one_detector_does_not_blind_another():
     with first:
         pass
     kept = [kept, bytes(2_000_000)]
-    assert second.net_bytes >= 2_000_000
+    # It looks at the process, where something else may go meanwhile.
+    assert second.net_bytes >= 1_990_000
 
 
 def test_tracking_turned_on_for_a_plain_detector_stays_on():

@@ -83,7 +83,7 @@ def serve(command, path, number, workers):
 
 def neutral(text):
     """Remove what differs from run to run: times, process ids, addresses, who was first."""
-    text = re.sub(r".*Worker \(pid:\d+\) was sent .*\n", "", text)
+    text = re.sub(r".*Worker (exiting )?\(pid:? ?\d+\)( was sent .*)?\n", "", text)
     text = re.sub(r"\d{2}:\d{2}:\d{2}|\d{4}-\d{2}-\d{2}|0x[0-9a-f]+|[+-]\d{4}", "N", text)
     text = re.sub(r'  File "<frozen runpy>".*\n', "", text)
     return sorted(re.sub(r"\d+", "N", text).splitlines())
