@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -94,7 +95,8 @@ def _cpu_seconds(command: Sequence[str], condition: Condition, scratch: Path) ->
         try:
             process.wait(TIMEOUT)
         except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)  # tools start the program in another process
+            with suppress(ProcessLookupError):  # an interruption reaches it as well
+                os.killpg(process.pid, signal.SIGKILL)  # of all that it started
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
             raise RunFailedError(f"took more than {TIMEOUT:.0f} seconds") from None
