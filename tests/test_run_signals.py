@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,8 @@ def test_a_signal_ends_a_program_as_without_us_and_the_report_is_made(wait, numb
             ended = stop(process, number)
             # Where the program is just then is its own affair.
             ends.append((ended.status, shown + ended.stdout, "KeyboardInterrupt" in ended.stderr))
-            assert "allocmeter" not in ended.stderr
+            # A path of ours may stand in the traceback: an interrupt is raised wherever it is seen.
+            assert not re.search(r"^allocmeter", ended.stderr, re.MULTILINE)
     assert ends[0] == ends[1]
     # An interrupt that the program has given its default disposition is Python's no longer.
     if (wait, number) != ("a handler that it took away again", signal.SIGINT):
