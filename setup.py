@@ -12,6 +12,8 @@ from setuptools import Extension, setup
 native = Path("src/allocmeter/_native")
 
 compile_args = ["-std=c11", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra"]
+# Two counters that stand side by side are increased by two instructions, not by five on vectors.
+compile_args.append("-fno-tree-slp-vectorize")
 if sys.platform == "linux":
     # One jump less on every call from a hook into the interpreter or the C library.
     compile_args.append("-fno-plt")

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "aggregate.h"
+#include "ledger.h"
 
 am_active_t am_active;
 
@@ -11,8 +12,12 @@ static void merge_foreign(void);
 /* In a forked child: a thread that is gone may have noted a block and not charged it. */
 static int may_lack_charges;
 
-static int is_counted(const am_node *node, int64_t least) {
-    return AM_HOLDS(node->self.live_blocks >= least || may_lack_charges, AM_BLOCKS_COUNTED);
+/* Whether a node has freed no more blocks than it allocated. Where a thread is about to queue it, the
+ * allocation of what was freed may not have been merged. */
+static int is_counted(const am_node *node) {
+    return AM_HOLDS(node->self.live_blocks >= 0 || may_lack_charges ||
+                        atomic_load_explicit(&node->foreign.queued, memory_order_relaxed),
+                    AM_BLOCKS_COUNTED);
 }
 
 static inline void counts_add(am_counts *to, const am_counts *change) {
@@ -29,11 +34,6 @@ static inline void total_add(am_node *node, const am_counts *change) {
     if (AM_UNLIKELY(node->aggregate != NULL)) am_aggregate_follow(node->aggregate, change);
 }
 
-static inline am_counts freed(int64_t size) {
-    return (am_counts){.live_bytes = -size, .live_blocks = -1, .freed_bytes = size,
-                       .freed_blocks = 1};
-}
-
 static inline void marks_raise(am_node *node, int64_t bytes, int64_t blocks) {
     for (am_mark *mark = &node->mark; mark != NULL; mark = mark->next) {
         if (bytes > mark->peak_bytes) mark->peak_bytes = bytes;
@@ -42,10 +42,11 @@ static inline void marks_raise(am_node *node, int64_t bytes, int64_t blocks) {
 }
 
 static void settle_pending(uint32_t index, am_pending *pending) {
+    if (!(pending->live_blocks | pending->freed_blocks | pending->reallocations)) return;
     am_pending_raise(pending);
     const am_counts change = {
-        .live_bytes = pending->allocated_bytes - pending->freed_bytes,
-        .live_blocks = pending->allocated_blocks - pending->freed_blocks,
+        .live_bytes = pending->live_bytes,
+        .live_blocks = pending->live_blocks,
         .freed_bytes = pending->freed_bytes,
         .freed_blocks = pending->freed_blocks,
         .reallocations = pending->reallocations,
@@ -60,14 +61,25 @@ static void settle_pending(uint32_t index, am_pending *pending) {
     memset(pending, 0, sizeof *pending);
 }
 
+static void make_active(uint32_t index) {
+    am_active.node = index;
+    am_active.code = am_ledger_code(index);
+}
+
 static void settle_active(void) {
-    settle_pending(am_active.node, &am_active.pending);
+    const uint32_t index = am_active.node;
+    if (index == AM_NONE) return;
+    settle_pending(index, &am_active.pending);
     if (am_active.native_changed) {
-        for (uint32_t i = am_active.node; i != AM_NONE; i = am_nodes[i].parent)
+        for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
             counts_add(&am_nodes[i].native, &am_active.native);
         memset(&am_active.native, 0, sizeof am_active.native);
         am_active.native_changed = 0;
     }
+    if (!is_counted(&am_nodes[index]) || AM_LIKELY(!am_node_is_orphan(&am_nodes[index]))) return;
+    /* Its last blocks were being freed. */
+    make_active(AM_NONE);
+    am_node_release_unused(index);
 }
 
 /* Whether what is credited to a node, or charged in the native domain, can have been its own. */
@@ -88,7 +100,7 @@ static void activate(uint32_t index) {
     if (am_is_broken()) return;
     settle_active();
     if (AM_UNLIKELY(am_foreign_waits())) merge_foreign();
-    am_active.node = index;
+    make_active(index);
 }
 
 void am_deactivate(uint32_t index) {
@@ -98,26 +110,15 @@ void am_deactivate(uint32_t index) {
 void am_charge_other(uint32_t index, int64_t size) {
     if (!AM_HOLDS(am_node_is_in_use(index), AM_NODE_IN_USE)) return;
     activate(index);
-    am_active.pending.allocated_bytes = size;
-    am_active.pending.allocated_blocks = 1;
+    am_active.pending.live_bytes = size;
+    am_active.pending.live_blocks = 1;
 }
 
-/* Whether a decrease of an ancestor now could hide that the pending change has raised it. */
-static inline int pending_is_high(void) {
-    am_pending_raise(&am_active.pending);
-    return am_active.pending.high_bytes > 0 || am_active.pending.high_blocks > 0;
-}
-
+/* Whoever frees one block that another scope has left behind often frees them all. */
 void am_credit_other(uint32_t index, int64_t size) {
-    const am_counts change = freed(size);
     if (!may_change(index)) return;
-    /* The two may share ancestors, and this is the decrease that a peak stands before. */
-    if (pending_is_high() || am_foreign_waits()) am_settle();
-    if (!is_counted(&am_nodes[index], 1)) return;
-    counts_add(&am_nodes[index].self, &change);
-    for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent)
-        total_add(&am_nodes[i], &change);
-    if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
+    activate(index);
+    am_pending_credit(&am_active.pending, size);
 }
 
 /* No mark is kept of the native share, so it may be noted at any time before it is read. */
@@ -139,7 +140,8 @@ void am_charge_native(uint32_t index, int64_t size) {
 }
 
 void am_credit_native(uint32_t index, int64_t size) {
-    const am_counts change = freed(size);
+    const am_counts change = {.live_bytes = -size, .live_blocks = -1, .freed_bytes = size,
+                              .freed_blocks = 1};
     native_add(index, &change); /* first: the credit may recycle the node */
     am_credit(index, size);
 }
@@ -154,9 +156,10 @@ static void foreign_queue_push(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     if (atomic_exchange_explicit(&foreign->queued, 1, memory_order_acq_rel)) return;
     uint32_t head = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
-    do foreign->next = head;
-    while (!atomic_compare_exchange_weak_explicit(&am_active.foreign, &head, index,
-                                                  memory_order_release, memory_order_relaxed));
+    do foreign->next = head & ~AM_OTHER_INTERPRETERS;
+    while (!atomic_compare_exchange_weak_explicit(
+        &am_active.foreign, &head, index | (head & AM_OTHER_INTERPRETERS), memory_order_release,
+        memory_order_relaxed));
 }
 
 static void raise_high(_Atomic int64_t *high, int64_t value) {
@@ -260,7 +263,7 @@ static void merge_one(uint32_t index) {
     if (change.live_blocks > high_blocks) high_blocks = change.live_blocks;
     counts_add(&am_nodes[index].self, &change);
     /* What is pending of our own node may not be settled. */
-    if (index != AM_OWN && !is_counted(&am_nodes[index], 0)) return;
+    if (index != AM_OWN && !is_counted(&am_nodes[index])) return;
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
         am_node *node = &am_nodes[i];
         node->total.live_bytes -= foreign->raised_bytes;
@@ -274,8 +277,14 @@ static void merge_one(uint32_t index) {
     if (am_node_is_orphan(&am_nodes[index])) am_node_release_unused(index);
 }
 
+/* Empties the queue, and returns the first of it. */
+static uint32_t foreign_queue_take(void) {
+    return atomic_fetch_and_explicit(&am_active.foreign, AM_OTHER_INTERPRETERS,
+                                     memory_order_acquire) & ~AM_OTHER_INTERPRETERS;
+}
+
 static void merge_foreign(void) {
-    uint32_t first = atomic_exchange_explicit(&am_active.foreign, AM_NONE, memory_order_acquire);
+    const uint32_t first = foreign_queue_take();
     for (uint32_t i = first; i != AM_NONE; i = am_nodes[i].foreign.next) raise_by_high(i);
     for (uint32_t index = first; index != AM_NONE;) {
         uint32_t next = am_nodes[index].foreign.next;
@@ -287,7 +296,7 @@ static void merge_foreign(void) {
 void am_foreign_repair(void) {
     if (am_is_broken()) return;
     may_lack_charges = 1;
-    atomic_store_explicit(&am_active.foreign, AM_NONE, memory_order_relaxed);
+    (void)foreign_queue_take();
     for (uint32_t i = AM_ROOT; i < am_nodes_end; i++) {
         if (am_nodes[i].foreign.pins != 0) am_nodes[i].foreign.pins = 0; /* their threads are gone */
         if (!atomic_load_explicit(&am_nodes[i].foreign.queued, memory_order_relaxed)) continue;

@@ -13,26 +13,30 @@
 
 #include "node.h"
 
-/* What happened to the active node since the last settlement. Unlike am_counts it is made for being
- * added to: an allocation changes two of these, a free two others. */
+/* What happened to the active node since the last settlement. */
 typedef struct {
-    int64_t allocated_bytes, allocated_blocks;
+    int64_t live_bytes, live_blocks; /* allocated since then, less what was freed */
+    int64_t high_bytes, high_blocks; /* the highest of these before the latest free; >= 0 */
     int64_t freed_bytes, freed_blocks;
-    int64_t high_bytes, high_blocks; /* highest that is alive of it before the latest free; >= 0 */
     int64_t reallocations;
 } am_pending;
 
 typedef struct {
     am_pending pending;
     uint32_t node;
+    uint32_t code; /* what the ledger says of a block of it, of size 0 */
+    /* Nodes with foreign events to merge: a stack through foreign.next. And one bit that is not of
+     * it: a hook asks for both in one look. */
+    _Atomic uint32_t foreign;
+    uint32_t native_changed; /* `native` below holds anything */
     am_pending own; /* of our own node, always: it shares no ancestor with any other */
-    uint32_t native_changed;     /* `native` below holds anything */
-    am_counts native;            /* the part of `pending` that is of the native domain */
-    uint32_t other_interpreters; /* set once a thread of another interpreter was seen */
-    _Atomic uint32_t foreign; /* nodes with foreign events to merge: a stack through foreign.next */
+    am_counts native; /* the part of `pending` that is of the native domain */
 } am_active_t;
 
-extern am_active_t am_active;
+AM_OURS am_active_t am_active;
+
+/* In `foreign`: a thread of another interpreter was seen. It is never taken back. */
+#define AM_OTHER_INTERPRETERS (1u << 31)
 
 /* Brings every node up to date, foreign events included. */
 AM_COLD void am_settle(void);
@@ -40,6 +44,8 @@ AM_COLD void am_settle(void);
 /* Makes sure that `index` is not the active node. */
 void am_deactivate(uint32_t index);
 
+/* For when another node is active, or, of a credit, threads without the lock have reported anything:
+ * their highest value counts together with what is alive of ours at that moment. */
 AM_COLD void am_charge_other(uint32_t index, int64_t size);
 AM_COLD void am_credit_other(uint32_t index, int64_t size);
 
@@ -53,39 +59,45 @@ static inline void am_charge(uint32_t index, int64_t size) {
         }
         pending = &am_active.own;
     }
-    pending->allocated_bytes += size;
-    pending->allocated_blocks += 1;
+    pending->live_bytes += size;
+    pending->live_blocks += 1;
 }
 
 /* Before a decrease: what is pending may never be as high again. */
 static inline void am_pending_raise(am_pending *pending) {
-    int64_t bytes = pending->allocated_bytes - pending->freed_bytes;
-    int64_t blocks = pending->allocated_blocks - pending->freed_blocks;
-    if (bytes > pending->high_bytes) pending->high_bytes = bytes;
-    if (blocks > pending->high_blocks) pending->high_blocks = blocks;
+    if (pending->live_bytes > pending->high_bytes) pending->high_bytes = pending->live_bytes;
+    if (pending->live_blocks > pending->high_blocks) pending->high_blocks = pending->live_blocks;
 }
 
 /* Whether threads without the interpreter lock have reported anything. */
 static inline int am_foreign_waits(void) {
-    return atomic_load_explicit(&am_active.foreign, memory_order_relaxed) != AM_NONE;
+    const uint32_t foreign = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
+    return (foreign & ~AM_OTHER_INTERPRETERS) != AM_NONE;
+}
+
+static inline int am_other_interpreters(void) {
+    return (int)(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) >> 31);
+}
+
+/* Neither of the two. */
+static inline int am_is_undisturbed(void) {
+    return AM_LIKELY(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) == 0);
 }
 
 static inline void am_pending_credit(am_pending *pending, int64_t size) {
     am_pending_raise(pending);
+    pending->live_bytes -= size;
+    pending->live_blocks -= 1;
     pending->freed_bytes += size;
     pending->freed_blocks += 1;
 }
 
 /* A block of `index` was freed, by whomever. */
 static inline void am_credit(uint32_t index, int64_t size) {
-    if (AM_UNLIKELY(index != am_active.node)) {
-        if (index == AM_OWN) am_pending_credit(&am_active.own, size);
-        else am_credit_other(index, size);
-        return;
-    }
-    /* The highest value of theirs counts together with what is alive of ours at that moment. */
-    if (AM_UNLIKELY(am_foreign_waits())) am_settle();
-    am_pending_credit(&am_active.pending, size);
+    if (AM_LIKELY(index == am_active.node && !am_foreign_waits()))
+        am_pending_credit(&am_active.pending, size);
+    else if (index == AM_OWN) am_pending_credit(&am_active.own, size);
+    else am_credit_other(index, size);
 }
 
 /* `index` reallocated a block; the two halves of it were credited and charged already. */
@@ -128,7 +140,7 @@ static inline int64_t am_allocated_blocks(const am_counts *c) {
  * may not have seen it. */
 static inline uint64_t am_own_allocations(void) {
     const am_counts *settled = &am_nodes[AM_OWN].self;
-    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.allocated_blocks);
+    return (uint64_t)(am_allocated_blocks(settled) + am_active.own.live_blocks + am_active.own.freed_blocks);
 }
 
 #endif

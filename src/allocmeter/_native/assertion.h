@@ -32,7 +32,7 @@ typedef enum {
 } am_invariant;
 
 /* The first that did not hold, or AM_SOUND; and how often one did not. */
-extern _Atomic uint32_t am_broken_invariant;
+AM_OURS _Atomic uint32_t am_broken_invariant;
 extern _Atomic uint64_t am_assertion_failures;
 
 /* Switches counting off, called at the first failure. It may do what an allocator's hook may. */

@@ -13,7 +13,7 @@
 #include "node.h"
 
 /* The flag, or a constant 0 while it cannot be trusted. Reading it needs the interpreter lock. */
-extern const int *am_collecting;
+AM_OURS const int *am_collecting;
 
 /* The callables for gc.callbacks, the one to be its first and the one to be its last: each the same
  * object at every call, a new reference; NULL with an exception set. */

@@ -36,7 +36,7 @@ int am_is_attached(const PyThreadState *state) {
     if (state != PyGILState_GetThisThreadState()) return 0;
 #endif
     if (state->interp == main_interpreter) return 1;
-    am_active.other_interpreters = 1;
+    atomic_fetch_or_explicit(&am_active.foreign, AM_OTHER_INTERPRETERS, memory_order_relaxed);
     return 0;
 }
 

@@ -46,7 +46,7 @@ typedef struct {
 #define AM_NO_STATE ((const PyThreadState *)1)
 #define AM_MUTED ((const PyThreadState *)2)
 
-extern AM_THREAD_LOCAL am_thread_t am_thread;
+AM_OURS AM_THREAD_LOCAL am_thread_t am_thread;
 
 /* How often a holder was left in another context than it was entered in: what a thread remembers of
  * the other one may be wrong since then. */
@@ -54,7 +54,7 @@ extern uint32_t am_left_elsewhere;
 
 /* Objects that can make a node current, plus own sections, plus process tracking: while it is zero,
  * no allocation can belong to anybody. Changed under the interpreter lock, read without. */
-extern _Atomic int32_t am_listeners;
+AM_OURS _Atomic int32_t am_listeners;
 
 static inline int am_is_idle(void) {
     return atomic_load_explicit(&am_listeners, memory_order_relaxed) <= 0;
@@ -72,7 +72,7 @@ static inline void am_listen(int change) {
 }
 
 /* Whether code outside every scope is recorded. */
-extern _Atomic uint32_t am_tracking;
+AM_OURS _Atomic uint32_t am_tracking;
 
 /* Makes the variable. Called once, under the lock. 0, or -1 with an exception set. */
 int am_context_init(void);

@@ -4,7 +4,7 @@
 #define EXTENSION_BITS 31
 #define EXTENSION_MASK ((1u << EXTENSION_BITS) - 1)
 
-am_entry *_Atomic am_ledger_root[1u << (AM_ADDRESS_BITS - AM_LEAF_BITS)];
+am_entry *_Atomic am_ledger_root[AM_LEAVES];
 
 static _Atomic uint64_t reserved_bytes;
 
@@ -15,7 +15,7 @@ static _Atomic uint32_t leaf_count;
 
 am_entry *am_ledger_grow(const void *address) {
     uintptr_t a = (uintptr_t)address;
-    if (a >> AM_ADDRESS_BITS) return NULL;
+    if (a >> AM_ADDRESS_BITS || a & ((1u << AM_GRANULE_BITS) - 1)) return NULL;
     am_entry *leaf = am_reserve(LEAF_BYTES), *expected = NULL;
     if (leaf == NULL) return NULL;
     if (atomic_compare_exchange_strong(&am_ledger_root[a >> AM_LEAF_BITS], &expected, leaf)) {

@@ -26,12 +26,16 @@ typedef _Atomic uint32_t am_entry;
 #define AM_LEAF_BITS 25
 #define AM_ADDRESS_BITS 48
 #define AM_LEAF_ENTRIES (1u << (AM_LEAF_BITS - AM_GRANULE_BITS))
+#define AM_LEAVES (1u << (AM_ADDRESS_BITS - AM_LEAF_BITS))
 #define AM_SIZE_BITS 9
 #define AM_NODE_SHIFT (AM_SIZE_BITS + 1)
 #define AM_SIZE_EXTENDED ((1u << AM_SIZE_BITS) - 1)
 #define AM_EXTENSION (1u << 31)
 
-extern am_entry *_Atomic am_ledger_root[1u << (AM_ADDRESS_BITS - AM_LEAF_BITS)];
+AM_OURS am_entry *_Atomic am_ledger_root[AM_LEAVES];
+
+/* The entry of a block of this node, of the python domain, as far as it does not depend on the size. */
+static inline uint32_t am_ledger_code(uint32_t node) { return node << AM_NODE_SHIFT; }
 
 /* The owner and size that one entry stands for. */
 typedef struct {
@@ -40,16 +44,19 @@ typedef struct {
     int64_t size;
 } am_owner;
 
-/* The address of an entry, or NULL when its leaf does not exist. */
-static inline am_entry *am_ledger_find(const void *address) {
-    uintptr_t a = (uintptr_t)address;
-    if (AM_UNLIKELY(a >> AM_ADDRESS_BITS)) return NULL;
-    am_entry *leaf = atomic_load_explicit(&am_ledger_root[a >> AM_LEAF_BITS], memory_order_acquire);
+/* The address of an entry, or NULL when its leaf does not exist, or cannot. */
+AM_HOT am_entry *am_ledger_find(const void *address) {
+    const uint64_t a = (uint64_t)(uintptr_t)address;
+    /* Turned round, so that one comparison finds both what is too high and what is no multiple. */
+    const uint64_t granule = a >> AM_GRANULE_BITS | a << (64 - AM_GRANULE_BITS);
+    const uint64_t at = granule >> (AM_LEAF_BITS - AM_GRANULE_BITS);
+    if (AM_UNLIKELY(at >= AM_LEAVES)) return NULL;
+    am_entry *leaf = atomic_load_explicit(&am_ledger_root[at], memory_order_acquire);
     if (AM_UNLIKELY(leaf == NULL)) return NULL;
-    return &leaf[(a >> AM_GRANULE_BITS) & (AM_LEAF_ENTRIES - 1)];
+    return &leaf[granule & (AM_LEAF_ENTRIES - 1)];
 }
 
-/* The slow halves: a leaf to be made, a size that needs extensions. */
+/* The slow halves: a leaf to be made (NULL if it cannot), a size that needs extensions. */
 AM_COLD am_entry *am_ledger_grow(const void *address);
 AM_COLD int am_ledger_extend(const void *address, int64_t size);
 AM_COLD int64_t am_ledger_take_extended(const void *address);
@@ -77,7 +84,6 @@ enum { AM_PUT, AM_REFUSED, AM_OCCUPIED };
 static inline int am_ledger_put(const void *address, uint32_t node, int native, int64_t size) {
     am_entry *entry = am_ledger_find(address);
     if (AM_UNLIKELY(entry == NULL) && (entry = am_ledger_grow(address)) == NULL) return AM_REFUSED;
-    if (AM_UNLIKELY((uintptr_t)address & ((1u << AM_GRANULE_BITS) - 1))) return AM_REFUSED;
     uint32_t code = atomic_load_explicit(entry, memory_order_relaxed);
     if (AM_UNLIKELY(code != 0 && !(code & AM_EXTENSION))) return AM_OCCUPIED;
     code = (uint32_t)size;
@@ -85,7 +91,7 @@ static inline int am_ledger_put(const void *address, uint32_t node, int native, 
         if (!am_ledger_extend(address, size)) return AM_REFUSED;
         code = AM_SIZE_EXTENDED;
     }
-    code |= node << AM_NODE_SHIFT | (uint32_t)native << AM_SIZE_BITS;
+    code |= am_ledger_code(node) | (uint32_t)native << AM_SIZE_BITS;
     atomic_store_explicit(entry, code, memory_order_relaxed);
     return AM_PUT;
 }

@@ -17,7 +17,7 @@ enum {
 };
 
 /* Whether calls of the malloc family are passed to our hooks. Read without the lock. */
-extern _Atomic int am_native_connected;
+AM_OURS _Atomic int am_native_connected;
 
 /* Has calls passed to our hooks, where that is possible. */
 void am_native_connect(void);

@@ -81,8 +81,8 @@ typedef struct {
     am_foreign foreign;          /* empty when it is */
 } am_node;
 
-extern am_node *am_nodes;         /* the table; am_nodes[index] */
-extern uint32_t am_nodes_end;     /* one past the highest index ever given */
+AM_OURS am_node *am_nodes;         /* the table; am_nodes[index] */
+AM_OURS uint32_t am_nodes_end;     /* one past the highest index ever given */
 extern uint32_t am_nodes_in_use;  /* scopes that are open or still needed */
 
 /* Reserves the table and makes the permanent nodes. 0, or -1 when the system has no address space

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 #define AM_API __attribute__((visibility("default")))
+/* For a variable of ours that the hooks look at: without it the compiler would have the linker find
+ * the variable's address, one instruction more for each look. */
+#define AM_OURS extern __attribute__((visibility("hidden")))
 #define AM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define AM_COLD __attribute__((cold, noinline))

@@ -132,13 +132,14 @@ AM_HOT void release(const PyMemAllocatorEx *below, void *block, int raw) {
 
 /* `context` is that of the allocator below: see the header. */
 #define DEFINE_HOOKS(domain, is_raw)                                                    \
-    static AM_SELDOM void *domain##_listening(size_t size) {                            \
+    static AM_SELDOM void *domain##_listening(void *context, size_t size) {             \
+        (void)context;                                                                  \
         return allocate_listening(offsetof(layer_t, domain), size, is_raw);             \
     }                                                                                   \
     static void *domain##_malloc(void *context, size_t size) {                          \
-        (void)context;                                                                  \
+        if (!am_is_idle()) return domain##_listening(context, size);                    \
         const PyMemAllocatorEx *below = BELOW(domain);                                  \
-        return am_is_idle() ? below->malloc(below->ctx, size) : domain##_listening(size); \
+        return below->malloc(below->ctx, size);                                         \
     }                                                                                   \
     static void *domain##_calloc(void *context, size_t count, size_t each) {            \
         (void)context;                                                                  \

@@ -60,7 +60,7 @@ AM_HOT void am_recorded(uint32_t node, int exclusive) {
 
 /* The same question for a free, which needs no node. */
 AM_HOT int am_free_is_exclusive(int locked) {
-    if (AM_LIKELY(locked && !am_active.other_interpreters)) return 1;
+    if (AM_LIKELY(locked && !am_other_interpreters())) return 1;
     const PyThreadState *state = am_thread_state();
 #if PY_VERSION_HEX >= 0x030C0000
     /* Before 3.12 the answer is the process's, and may be a new state where ours was freed. */
@@ -73,14 +73,14 @@ AM_HOT int am_free_is_exclusive(int locked) {
  * that holds the lock, while its owner is active, or of one of ours. Takes it off the books; 0 and
  * nothing done if anything about it is out of the ordinary. */
 AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
-    const uint32_t owner_and_domain = code >> AM_SIZE_BITS, size = code & AM_SIZE_EXTENDED;
     am_pending *pending = &am_active.pending;
-    if (AM_UNLIKELY(owner_and_domain != am_active.node << 1)) {
-        if (owner_and_domain != AM_OWN << 1) return 0;
+    uint32_t size = code ^ am_active.code; /* if all but the size is equal */
+    if (AM_UNLIKELY(size >= AM_SIZE_EXTENDED)) {
+        size = code ^ am_ledger_code(AM_OWN);
+        if (size >= AM_SIZE_EXTENDED) return 0;
         pending = &am_active.own;
     }
-    if (AM_UNLIKELY(size == AM_SIZE_EXTENDED || am_active.other_interpreters || am_foreign_waits()))
-        return 0;
+    if (AM_UNLIKELY(!am_is_undisturbed())) return 0;
     atomic_store_explicit(entry, 0, memory_order_relaxed);
     am_pending_credit(pending, (int64_t)size);
     return 1;
@@ -90,22 +90,20 @@ AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
  * ourselves, where the ledger has room and nothing stands. 0 and nothing done if not, or if there
  * is no block. */
 AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
-    const uintptr_t address = (uintptr_t)block;
-    const uintptr_t odd = ~(((uintptr_t)1 << AM_ADDRESS_BITS) - 1) | ((1u << AM_GRANULE_BITS) - 1);
     am_pending *pending = &am_active.pending;
+    uint32_t code = am_active.code;
     if (AM_UNLIKELY(node != am_active.node)) {
         if (node != AM_OWN) return 0;
         pending = &am_active.own;
+        code = am_ledger_code(AM_OWN);
     }
-    if (AM_UNLIKELY(address == 0 || (address & odd) || size >= AM_SIZE_EXTENDED)) return 0;
-    am_entry *leaf = atomic_load_explicit(&am_ledger_root[address >> AM_LEAF_BITS],
-                                          memory_order_acquire);
-    if (AM_UNLIKELY(leaf == NULL)) return 0;
-    am_entry *entry = &leaf[(address >> AM_GRANULE_BITS) & (AM_LEAF_ENTRIES - 1)];
+    if (AM_UNLIKELY(block == NULL || size >= AM_SIZE_EXTENDED)) return 0;
+    am_entry *entry = am_ledger_find(block);
+    if (AM_UNLIKELY(entry == NULL)) return 0;
     if (AM_UNLIKELY(atomic_load_explicit(entry, memory_order_relaxed) != 0)) return 0;
-    atomic_store_explicit(entry, node << AM_NODE_SHIFT | (uint32_t)size, memory_order_relaxed);
-    pending->allocated_bytes += (int64_t)size;
-    pending->allocated_blocks += 1;
+    atomic_store_explicit(entry, code | (uint32_t)size, memory_order_relaxed);
+    pending->live_bytes += (int64_t)size;
+    pending->live_blocks += 1;
     return 1;
 }
 
