@@ -60,9 +60,10 @@ types: $(BUILT) ## check types, and that the public API is completely typed
 	$(ON_PATH) pyright
 	$(ON_PATH) pyright --ignoreexternal --verifytypes allocmeter
 
+# The slow tests are about the core, and a trace function makes them slower still.
 coverage: $(BUILT) ## measure line and branch coverage of the Python side
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage run -m pytest -m "not slow" $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=98
 

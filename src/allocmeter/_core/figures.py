@@ -88,6 +88,19 @@ def read_scope_native(scope: NativeScope) -> Figures | None:
     return figures
 
 
+def read_sizes(scope: NativeScope) -> tuple[tuple[int, int], ...] | None:
+    """Return blocks and bytes by number of binary digits of the size; `None`: not counted."""
+    native = types.native()
+    from ctypes import byref
+
+    from allocmeter._core.structures import SizeClasses
+
+    found = SizeClasses()
+    if native.am_scope_read_sizes(scope, byref(found)):
+        return None
+    return tuple((one.blocks, one.bytes) for one in found)
+
+
 def is_tracking() -> bool:
     """Whether code outside every scope is recorded."""
     return bool(types.native().am_is_tracking())

@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from allocmeter import _native
 from allocmeter.errors import BackendUnavailableError
 
-ABI_VERSION = 6
+ABI_VERSION = 7
 STEM = "liballocmeter"
 # Where a library other than the installed one is to be loaded from: for builds under test.
 PATH_VARIABLE = "ALLOCMETER_LIBRARY"
@@ -151,6 +151,8 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_is_tracking": (c_int, []),
         "am_scope_read": (c_int, [py_object, c_int, c_int, pointer]),
         "am_scope_read_native": (c_int, [py_object, c_int, pointer]),
+        "am_scope_count_sizes": (c_int, [py_object]),
+        "am_scope_read_sizes": (c_int, [py_object, pointer]),
         "am_node_read": (c_int, [c_uint32, pointer]),
         "am_node_read_native": (c_int, [c_uint32, pointer]),
         "am_follow_construction": (c_int, [py_object, py_object]),

@@ -113,5 +113,12 @@ class RetentionSample(ctypes.Structure):
     _fields_ = (("scopes", c_uint64), ("bytes", c_int64), ("blocks", c_int64))
 
 
+class SizeClass(ctypes.Structure):
+    """What was allocated of one size class."""
+
+    _fields_ = (("blocks", c_int64), ("bytes", c_int64))
+
+
+SizeClasses = SizeClass * 64
 # Live bytes, live blocks, peak bytes, peak blocks.
 MarkFigures = c_int64 * 4

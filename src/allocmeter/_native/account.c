@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "aggregate.h"
-#include "ledger.h"
 
-am_active_t am_active;
+am_active_t am_active = {.short_sizes = AM_SHORT_SIZES};
 
 static void merge_foreign(void);
 

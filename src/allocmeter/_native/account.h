@@ -11,6 +11,7 @@
 #ifndef AM_ACCOUNT_H
 #define AM_ACCOUNT_H
 
+#include "ledger.h"
 #include "node.h"
 
 /* What happened to the active node since the last settlement. */
@@ -29,11 +30,15 @@ typedef struct {
      * it: a hook asks for both in one look. */
     _Atomic uint32_t foreign;
     uint32_t native_changed; /* `native` below holds anything */
+    size_t short_sizes; /* an allocation below that may take the short way (am_record_small) */
     am_pending own; /* of our own node, always: it shares no ancestor with any other */
     am_counts native; /* the part of `pending` that is of the native domain */
 } am_active_t;
 
 AM_OURS am_active_t am_active;
+
+/* Sizes that an entry of the ledger holds by itself. */
+#define AM_SHORT_SIZES AM_SIZE_EXTENDED
 
 /* In `foreign`: a thread of another interpreter was seen. It is never taken back. */
 #define AM_OTHER_INTERPRETERS (1u << 31)

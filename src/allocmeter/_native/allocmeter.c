@@ -242,6 +242,23 @@ int am_aggregate_retention(PyObject *object, am_retention_sample *out, uint32_t 
     return (int)retention->used;
 }
 
+int am_scope_count_sizes(PyObject *object) {
+    if (!am_is_scope(object)) return -1;
+    am_scope *scope = (am_scope *)object;
+    if (scope->state != AM_SCOPE_NEW) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "size classes have to be asked for before the scope is entered");
+        return -1;
+    }
+    scope->sized = 1;
+    return 0;
+}
+
+int am_scope_read_sizes(PyObject *object, am_size_class *out) {
+    if (!am_is_scope(object)) return -1;
+    return am_sizes_read(object, out) < 0;
+}
+
 void am_core_read(am_core_figures *out) {
     am_settle();
     *out = (am_core_figures){

@@ -20,8 +20,9 @@
 
 #include "aggregate.h"
 #include "platform.h"
+#include "sizes.h"
 
-#define AM_ABI_VERSION 6
+#define AM_ABI_VERSION 7
 
 /* The figures of a scope. Peaks are high-water marks of live memory, nested scopes included. */
 typedef struct {
@@ -134,6 +135,12 @@ AM_API int am_node_read_native(uint32_t node, am_figures *out);
 /* Figures of a permanent node (node.h: AM_ROOT, AM_OWN, AM_GC): AM_READ, or AM_INCOMPLETE for the
  * root if blocks went by unseen since am_track(1) was last called. */
 AM_API int am_node_read(uint32_t node, am_figures *out);
+
+/* Asks for the size classes of a scope (sizes.h), before it is opened; and reads them: 0, or 1 if they
+ * were not counted, because another scope was counted when it opened, or has been since. -1 with
+ * TypeError when it is not a scope, or with RuntimeError when it was opened already. */
+AM_API int am_scope_count_sizes(PyObject *scope);
+AM_API int am_scope_read_sizes(PyObject *scope, am_size_class *out);
 
 /* construction.h. */
 AM_API int am_follow_construction(PyObject *type, PyObject *begin);

@@ -7,10 +7,12 @@
 #include "context.h" /* first: Python.h sets feature macros */
 #include "ledger.h"
 #include "pymem.h"
+#include "sizes.h"
 
 enum { AM_PYTHON_DOMAIN = 0, AM_NATIVE_DOMAIN = 1 };
 
 AM_HOT void am_record_charge(uint32_t node, int native, int64_t size, int exclusive) {
+    am_sizes_note(node, size);
     if (AM_UNLIKELY(!exclusive)) am_foreign_charge(node, size, native);
     else if (native) am_charge_native(node, size);
     else am_charge(node, size);
@@ -87,7 +89,7 @@ AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
 }
 
 /* What nearly every allocation is: a small block of the python domain, for the active node or for
- * ourselves, where the ledger has room and nothing stands. 0 and nothing done if not, or if there
+ * ourselves, where the ledger has room and nothing stands, while no size classes are counted. 0 and nothing done if not, or if there
  * is no block. */
 AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
     am_pending *pending = &am_active.pending;
@@ -97,7 +99,7 @@ AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
         pending = &am_active.own;
         code = am_ledger_code(AM_OWN);
     }
-    if (AM_UNLIKELY(block == NULL || size >= AM_SIZE_EXTENDED)) return 0;
+    if (AM_UNLIKELY(block == NULL || size >= am_active.short_sizes)) return 0;
     am_entry *entry = am_ledger_find(block);
     if (AM_UNLIKELY(entry == NULL)) return 0;
     if (AM_UNLIKELY(atomic_load_explicit(entry, memory_order_relaxed) != 0)) return 0;

@@ -3,6 +3,7 @@
 #include "aggregate.h"
 #include "pymem.h"
 #include "registry.h"
+#include "sizes.h"
 #include "standin.h"
 
 uint32_t am_open_scopes;
@@ -97,6 +98,7 @@ static void open_below(am_scope *self, uint32_t parent) {
         am_unmeasured_scopes++;
         am_node_hold(node = parent);
     }
+    if (AM_UNLIKELY(self->sized) && self->measured) am_sizes_begin(node, self);
     self->holder.node = node;
     self->gaps = am_hooks_gaps;
     self->fresh = 1;
@@ -164,6 +166,7 @@ static int finish(am_scope *self) {
     self->state = AM_SCOPE_CLOSED;
     am_scope_forget(self);
     uint32_t node = self->holder.node;
+    if (AM_UNLIKELY(self->sized)) am_sizes_end(self);
     if (!self->measured) return 0;
     am_settle();
     if (!AM_HOLDS(am_node_is_known(node), AM_NODE_IN_USE)) return 0;

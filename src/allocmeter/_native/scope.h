@@ -31,6 +31,7 @@ typedef struct am_scope {
     char entered;  /* made current, and not left since */
     char complete; /* closed without a gap in between */
     char measured; /* has a node of its own; else it charges the scope around */
+    char sized;    /* its size classes are asked for (sizes.h) */
 } am_scope;
 
 extern PyTypeObject am_scope_type;

@@ -4,6 +4,7 @@
 
 #include "ownership.h"
 #include "registry.h"
+#include "sizes.h"
 #include "standin.h"
 
 static int set_name(am_scope *self, PyObject *name) {
@@ -93,6 +94,7 @@ static void scope_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     if (self->state != AM_SCOPE_NEW) am_listen(-1);
     if (self->state == AM_SCOPE_OPEN) am_scope_forget(self);
+    if (self->sized) am_sizes_forget(self);
     if (self->holder.node != AM_NONE) am_node_drop(self->holder.node);
     am_standin_abandon(self);
     (void)scope_clear(object);
