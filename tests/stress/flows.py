@@ -39,7 +39,8 @@ class Round:
         self.operations += 1
         for _ in range(self.rng.randrange(5)):
             if self.store and self.rng.random() < 0.55:
-                with contextlib.suppress(IndexError, ValueError):  # another thread has taken the last one
+                # Another thread may take the last one.
+                with contextlib.suppress(IndexError, ValueError):
                     self.store.pop(self.rng.randrange(len(self.store)))
             else:
                 self.store.append(untouched(self.rng.randrange(2, 20_000)))
