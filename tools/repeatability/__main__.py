@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from regression import Comparisons
-from suite_runs import run
+from suite_runs import rounds_option, run
 from varying import spread, variation
 
 _HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="of each kind")
     parser.add_argument("--tests", type=int, default=200, metavar="N", help="that are compared")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="of each test")
+    parser.add_argument("--rounds", type=int, metavar="N", help="of each test (default: the plugin's)")
     parser.add_argument("--suite", default="test_steady.py", metavar="FILE", help="or another")
     parser.add_argument("--seed", type=int, default=0, help="of what is made worse")
     parser.add_argument("--only", choices=("varying", "regression"))
@@ -58,7 +58,7 @@ def _varies_little(root: Path, arguments: argparse.Namespace) -> bool:
     for suite in suites:  # others import from the first
         (root / suite.name).write_text(suite.read_text())
     for _ in range(arguments.runs):
-        run(root, arguments.suite, "--allocmeter-save", f"--allocmeter-rounds={arguments.rounds}")
+        run(root, arguments.suite, "--allocmeter-save", *rounds_option(arguments.rounds))
     found = variation(root)
     for each in found:
         if each.is_varying or spread(each.bytes):

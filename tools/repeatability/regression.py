@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from suite_runs import run
+from suite_runs import rounds_option, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,17 +59,17 @@ class Comparisons:
     Args:
         root: the directory to make it in.
         tests: how many there are.
-        rounds: of each.
+        rounds: of each; `None`: what the plugin does by itself.
     """
 
-    def __init__(self, root: Path, tests: int, rounds: int) -> None:
+    def __init__(self, root: Path, tests: int, rounds: int | None) -> None:
         root.mkdir()
         (root / "pytest.ini").write_text("[pytest]\n")
         self._root = root
         self._tests = tests
-        self._rounds = f"--allocmeter-rounds={rounds}"
+        self._rounds = rounds_option(rounds)
         self._write(None)
-        run(root, self._rounds, "--allocmeter-save=main")
+        run(root, *self._rounds, "--allocmeter-save=main")
 
     def named(self, worse: int | None = None) -> list[str]:
         """Return the tests that are named as regressions.
@@ -79,7 +79,7 @@ class Comparisons:
         """
         self._write(worse)
         limits = "--allocmeter-compare-fail=bytes:5%,allocations:0"
-        text = run(self._root, self._rounds, "--allocmeter-compare=main", limits, fails=True)
+        text = run(self._root, *self._rounds, "--allocmeter-compare=main", limits, fails=True)
         return list(dict.fromkeys(re.findall(r"^FAILED  \S+::(\w+): ", text, re.MULTILINE)))
 
     def _write(self, worse: int | None) -> None:

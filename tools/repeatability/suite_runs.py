@@ -10,6 +10,11 @@ from pathlib import Path
 _SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
+def rounds_option(rounds: int | None) -> list[str]:
+    """Return the option for so many rounds of each test; `None`: what the plugin does by itself."""
+    return [] if rounds is None else [f"--allocmeter-rounds={rounds}"]
+
+
 def run(root: Path, *arguments: str, fails: bool = False) -> str:
     """Run pytest in a directory and return what it prints.
 

@@ -27,6 +27,7 @@ class Conclusion:
         title: of the baseline that was compared with.
         comparison: with the baseline; `None`: there was none to do.
         regressions: growth beyond the limits.
+        by_chance: growth beyond them of tests that vary by as much: which, and why.
         improvements: of a ratchet, shrinkage beyond the limits.
         generous: of a ratchet, budgets that are much too generous: whose, and why.
         saving: one sentence on what was saved, or why nothing was; empty: nothing was asked for.
@@ -37,6 +38,7 @@ class Conclusion:
     title: str = ""
     comparison: TestsComparison | None = None
     regressions: tuple[Violation, ...] = ()
+    by_chance: tuple[tuple[str, str], ...] = ()
     improvements: tuple[Violation, ...] = ()
     generous: tuple[tuple[str, str], ...] = ()
     saving: str = ""
@@ -56,7 +58,7 @@ def conclude(controller: Controller, *, is_complete: bool) -> Conclusion:
         is_complete: whether the session came to its end; one that was interrupted saves nothing.
     """
     conclusion = Conclusion(dict(controller.recording.tests))
-    current = _baseline_of(conclusion.tests)
+    current = _baseline_of(conclusion.tests, controller.options.rounds)
     if controller.compared is not None:
         _compare(conclusion, controller, current)
     if controller.options.ratchet:
@@ -70,7 +72,7 @@ def conclude(controller: Controller, *, is_complete: bool) -> Conclusion:
 
 
 def _compare(conclusion: Conclusion, controller: Controller, current: Baseline) -> None:
-    from allocmeter.testing.comparison import compare, improvements, regressions
+    from allocmeter.testing.comparison import by_chance, compare, improvements, regressions
     from allocmeter.testing.summary import heading
 
     assert controller.compared is not None
@@ -79,6 +81,7 @@ def _compare(conclusion: Conclusion, controller: Controller, current: Baseline) 
     conclusion.title = heading(controller.store.shown(path), baseline)
     conclusion.comparison = compare(baseline, current, controller.recording.selection)
     conclusion.regressions = regressions(conclusion.comparison, options.limits)
+    conclusion.by_chance = tuple(by_chance(conclusion.comparison, options.limits))
     if options.ratchet:
         conclusion.improvements = improvements(conclusion.comparison, options.limits)
 
@@ -120,7 +123,7 @@ def _kept(controller: Controller, current: Baseline) -> Mapping[str, TestFigures
     }
 
 
-def _baseline_of(tests: Mapping[str, TestFigures]) -> Baseline:
+def _baseline_of(tests: Mapping[str, TestFigures], rounds: int) -> Baseline:
     import datetime as dt
     import platform
 
@@ -135,6 +138,7 @@ def _baseline_of(tests: Mapping[str, TestFigures]) -> Baseline:
         python=python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         domains=("python", "native") if preload.is_seen() else ("python",),
+        rounds=rounds,
     )
 
 

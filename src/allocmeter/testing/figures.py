@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from allocmeter.scopes import measure
     from allocmeter.testing.scope_rows import ScopeFigures
@@ -29,6 +29,8 @@ class TestFigures:
         retained_allocations: blocks that were still alive when the function had returned.
         retained_bytes: their bytes.
         rounds: how many calls these are the smallest figures of.
+        each: of those figures of `METRICS` that were not the smallest in every round but the first,
+            what they were in these rounds, one after the other.
         scopes: what the named scopes inside allocated, in the last round, the most bytes first.
     """
 
@@ -41,6 +43,7 @@ class TestFigures:
     retained_allocations: int
     retained_bytes: int
     rounds: int = 1
+    each: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     scopes: tuple[ScopeFigures, ...] = ()
 
 
@@ -73,12 +76,25 @@ def figures_of(scope: measure) -> TestFigures:
 
 
 def smallest(rounds: Sequence[TestFigures]) -> TestFigures:
-    """Return each figure as the smallest of these, of at least one round."""
-    least = {name: min(getattr(figures, name) for figures in rounds) for name in METRICS}
-    return replace(rounds[-1], **least, rounds=len(rounds))
+    """Return each figure as the smallest of these, of at least one round, and how it varied."""
+    found = {name: [getattr(figures, name) for figures in rounds] for name in METRICS}
+    least = {name: min(figures) for name, figures in found.items()}
+    each = {
+        name: tuple(figures[1:])
+        for name, figures in found.items()
+        if any(figure != least[name] for figure in figures[1:])
+    }
+    return replace(rounds[-1], **least, rounds=len(rounds), each=each)
+
+
+def with_smaller(figures: TestFigures, others: TestFigures) -> TestFigures:
+    """Return these figures, and of others those that are smaller."""
+    least = {name: min(getattr(figures, name), getattr(others, name)) for name in METRICS}
+    return replace(figures, **least)
 
 
 def largest(examples: Sequence[TestFigures]) -> TestFigures:
     """Return each figure as the largest of these, of at least one example."""
     most = {name: max(getattr(figures, name) for figures in examples) for name in METRICS}
-    return replace(max(examples, key=lambda figures: figures.bytes_allocated), **most)
+    found = max(examples, key=lambda figures: figures.bytes_allocated)
+    return replace(found, **most, each=found.each if len(examples) == 1 else {})

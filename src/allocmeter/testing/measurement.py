@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import repeat
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from allocmeter._core.own import OWN
@@ -13,6 +13,8 @@ from allocmeter.scopes import measure
 from allocmeter.testing.figures import figures_of, largest, smallest
 from allocmeter.testing.findings import examined
 from allocmeter.testing.loops import even_out
+from allocmeter.testing.rounds import Rounds
+from allocmeter.testing.scattering import scattered
 from allocmeter.testing.scope_rows import since, snapshot
 from allocmeter.testing.settling import empty_free_lists
 
@@ -30,9 +32,9 @@ class Measurement:
     """Takes in what the calls of a test function allocate. For one test at a time.
 
     Attributes:
-        asked: how often it is called, and whether it is checked for leaks.
+        asked: what its markers ask for.
         figures: the largest of all calls; `None`: there was none, or nothing is known of it.
-        call: of the latest call.
+        call: of the latest call, in the rounds that somebody has asked for.
         leaks: what the check for leaks found in the latest call.
         unavailable: why nothing is known of a call, empty if everything is.
         has_ended: whether the latest call came to its end, and did not fail.
@@ -40,11 +42,17 @@ class Measurement:
 
     Args:
         asked: see there.
+        rounds: how often it is called; without it, as often as its markers ask for.
         examine: told when a call has ended, while Hypothesis can still take what it raises for a
             failure of the example.
     """
 
-    def __init__(self, asked: Asked, examine: Callable[[Measurement], None] | None = None) -> None:
+    def __init__(
+        self,
+        asked: Asked,
+        rounds: Rounds | None = None,
+        examine: Callable[[Measurement], None] | None = None,
+    ) -> None:
         self.asked = asked
         self.figures: TestFigures | None = None
         self.call: TestFigures | None = None
@@ -53,14 +61,22 @@ class Measurement:
         self.has_ended: bool = False
         self.refused: Findings | None = None
         self._examine = examine
+        self._often = Rounds(asked.rounds) if rounds is None else rounds
         self._rounds: list[TestFigures] = []
         self._scope: measure | None = None
         self._scopes_before: dict[str, Totals] = {}
 
     def rounds(self) -> Iterator[measure]:
-        """Yield the scope for each round, which starts from the same state as the others."""
-        for _ in repeat(None, self.asked.rounds):
+        """Yield the scope for each round, which starts from the same state as the others.
+
+        All but the addresses of what it allocates: those are others each time.
+        """
+        begun, known = perf_counter(), -1
+        # A round of which nothing is known is the last.
+        while known < len(self._rounds) and self._often.go_on(self._rounds, begun):
+            known = len(self._rounds)
             with OWN:
+                kept = scattered(known) if known else []
                 self._scopes_before = snapshot()
                 self._scope = scope = measure()
                 even_out()
@@ -68,6 +84,7 @@ class Measurement:
             yield scope
             with OWN:
                 self._settle()
+                del kept
 
     def _settle(self) -> None:
         scope, self._scope = self._scope, None
@@ -102,6 +119,14 @@ class Measurement:
             return None
         return examined(self.call, self.asked.budget, self.leaks, self.asked.leaks) or None
 
+    def is_done(self, error: BaseException) -> bool:
+        """Tell whether a call that failed was one too many, and the rounds before it are enough."""
+        with OWN:
+            if not self._often.is_refusal(len(self._rounds), error):
+                return False
+            self._scope = None
+            return True
+
     def fail(self) -> None:
         """Take in that a call has failed, in whichever round."""
         with OWN:
@@ -111,6 +136,7 @@ class Measurement:
 
     def _sum_up(self) -> None:
         if self._rounds:
-            self.call = smallest(self._rounds)
-            self.figures = largest([*filter(None, [self.figures]), self.call])
+            self.call = smallest(self._rounds[: self._often.asked])
+            found = smallest(self._rounds)
+            self.figures = largest([*filter(None, [self.figures]), found])
             self._rounds.clear()

@@ -24,3 +24,13 @@ assert tuple(_FIELDS) == METRICS
 def figure(figures: TestFigures, metric: Metric) -> int:
     """Return one figure of a test, in bytes or in blocks."""
     return cast("int", getattr(figures, _FIELDS[metric]))
+
+
+def in_each_round(figures: TestFigures, metric: Metric) -> tuple[int, ...]:
+    """Return one figure of a test in each round but the first, of several.
+
+    The first is left out because it imports modules and fills caches.
+    """
+    name = _FIELDS[metric]
+    steady = (getattr(figures, name),) * max(figures.rounds - 1, 1)
+    return figures.each.get(name) or steady

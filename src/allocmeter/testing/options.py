@@ -24,6 +24,11 @@ UNNAMED: Final = "-"
 SORT_KEYS: Final = ("bytes", "allocations", "peak", "retained")
 
 
+# Of each test, when its figures are kept or compared: the first fills caches, and four more show
+# most of what varies.
+_ROUNDS: Final = 5
+
+
 class Options(NamedTuple):
     """What the command line asks for.
 
@@ -33,7 +38,8 @@ class Options(NamedTuple):
         compare: the baseline to compare with, `UNNAMED` for the latest; `None`: none.
         limits: the growth that is allowed.
         ratchet: whether what has become much too generous fails too.
-        rounds: how often each measured test is called.
+        asked_rounds: how often each measured test is to be called, 1 if nothing was said.
+        rounds: how often it is called if it can be, and always gives the same figures.
         top: how many tests to list; 0 for all.
         sort: the figure that they are sorted by, one of `SORT_KEYS`.
     """
@@ -43,6 +49,7 @@ class Options(NamedTuple):
     compare: str | None
     limits: tuple[Limit, ...]
     ratchet: bool
+    asked_rounds: int
     rounds: int
     top: int
     sort: Metric
@@ -59,9 +66,9 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--allocmeter-rounds",
         type=_at_least(1),
-        default=1,
         metavar="N",
-        help="call every measured test N times; the smallest figures count (default: 1)",
+        help="call every measured test N times; the smallest figures count (default: 1, or 5 to "
+        "save or to compare)",
     )
     group.addoption(
         "--allocmeter-top",
@@ -128,13 +135,15 @@ def options_of(config: pytest.Config) -> Options:
     from allocmeter.testing.baselines import check_name, check_reference
 
     option = config.option
+    is_kept = option.allocmeter_save is not None or option.allocmeter_compare is not None
     found = Options(
         _measures_all(option),
         _named(config, "--allocmeter-save", option.allocmeter_save, check_name),
         _named(config, "--allocmeter-compare", option.allocmeter_compare, check_reference),
         option.allocmeter_compare_fail,
         option.allocmeter_ratchet,
-        option.allocmeter_rounds,
+        option.allocmeter_rounds or 1,
+        option.allocmeter_rounds or (_ROUNDS if is_kept else 1),
         option.allocmeter_top,
         option.allocmeter_sort,
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from allocmeter.testing.baseline_format import plain
-from allocmeter.testing.figures import FIGURES, TestFigures, smallest
+from allocmeter.testing.baseline_format import parsed, plain
+from allocmeter.testing.figures import FIGURES, TestFigures, with_smaller
 from allocmeter.testing.generosity import MarkedBudget, budget_of
 from allocmeter.testing.selection import Selection
 from allocmeter.testing.settling import collect_between_tests
@@ -64,9 +64,9 @@ class Recording:
         figures = getattr(report, _ATTRIBUTE, None)
         has_passed = report.passed and not hasattr(report, "wasxfail")
         if figures is not None and has_passed and test not in self._failed:
-            found = TestFigures(**figures)
+            found = parsed(figures)
             earlier = self.tests.get(test)  # where every worker runs every test
-            self.tests[test] = found if earlier is None else smallest([earlier, found])
+            self.tests[test] = found if earlier is None else with_smaller(found, earlier)
             if (budget := getattr(report, _BUDGET, None)) is not None:
                 self.budgets[test] = MarkedBudget(**budget)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,7 @@ from allocmeter.testing.figures import FIGURES
 from allocmeter.testing.markers import asked_of
 from allocmeter.testing.measurement import Measurement
 from allocmeter.testing.properties import forget, note_figures, note_findings
+from allocmeter.testing.rounds import rounds_of
 from allocmeter.testing.wrapping import hypothesis_handle, replaced
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def run_measured(item: pytest.Function) -> Generator[None, object, object]:
     if asked is None:
         return (yield)
     has_examples = hypothesis_handle(item) is not None
-    measurement = Measurement(asked, Examples().examine if has_examples else None)
+    rounds = rounds_of(item, asked.rounds, has_examples=has_examples)
+    measurement = Measurement(asked, rounds, Examples().examine if has_examples else None)
     try:
         with replaced(item, measurement):
             result = yield
@@ -71,10 +72,7 @@ def _asked_of(item: pytest.Function) -> Asked | None:
         problem = f"{item.name} could not be measured: {error}"
     if problem:
         pytest.fail(problem, pytrace=False)
-    if asked is None:
-        return None
-    rounds = max(asked.rounds, item.config.option.allocmeter_rounds)
-    return replace(asked, rounds=rounds)
+    return asked
 
 
 def _judge(item: pytest.Function, measurement: Measurement) -> None:

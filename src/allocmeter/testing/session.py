@@ -10,6 +10,7 @@ from allocmeter.testing.baselines import BaselineError, Store
 from allocmeter.testing.conclusion import conclude
 from allocmeter.testing.options import UNNAMED, options_of
 from allocmeter.testing.recording import Recording
+from allocmeter.testing.rounds import PLAN, Plan
 from allocmeter.testing.summary import heading, write
 
 if TYPE_CHECKING:
@@ -30,14 +31,16 @@ def start(config: pytest.Config) -> None:
     config.option.allocmeter = options.measures_all  # which baselines ask for as well
     recording = Recording(config)
     config.pluginmanager.register(recording, "allocmeter-recording")
-    if hasattr(config, "workerinput") or config.option.collectonly:
+    if config.option.collectonly:
         return
     store = Store(config.rootpath)
     try:
         controller = Controller(options, store, recording)
     except BaselineError as error:
         raise pytest.UsageError(f"allocmeter: {error}") from error
-    config.pluginmanager.register(controller, "allocmeter-controller")
+    config.stash[PLAN] = controller.plan()
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(controller, "allocmeter-controller")
 
 
 class Controller:
@@ -65,6 +68,14 @@ class Controller:
             self.compared = path, store.load(path)
         if options.save is not None and (path := self.target()).exists():
             self.replaced = store.load(path)
+
+    def plan(self) -> Plan:
+        """Return how often tests are called."""
+        options = self.options
+        before = {} if self.compared is None or not options.limits else self.compared[1].tests
+        return Plan(
+            options.asked_rounds, options.rounds, before, options.limits, ratchet=options.ratchet
+        )
 
     def target(self) -> Path:
         """Return the file to save in, as it is now; the next number may be taken meanwhile."""

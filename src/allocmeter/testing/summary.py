@@ -44,6 +44,8 @@ def write(terminal: pytest.TerminalReporter, conclusion: Conclusion, options: Op
             terminal.line(line)
         for line in _lists(conclusion.comparison, options.top):
             terminal.line(line)
+    for line in _remarks(conclusion, options):
+        terminal.line(line)
     for line in _failures(conclusion):
         terminal.line(line, red=True)
     if conclusion.saving:
@@ -67,6 +69,15 @@ def _counts(comparison: TestsComparison) -> str:
     counts += [(len(comparison.new), "new"), (len(comparison.vanished), "vanished")]
     counts += [(comparison.unseen, "of the baseline not measured now")]
     return ", ".join(f"{human_count(count)} {what}" for count, what in counts if count) or "no test"
+
+
+def _remarks(conclusion: Conclusion, options: Options) -> Iterator[str]:
+    for test, reason in conclusion.by_chance:
+        yield f"varies  {printable(test, WIDEST_TEST)}: {reason}"
+    once = sum(figures.rounds == 1 for figures in conclusion.tests.values())
+    if options.rounds > 1 and once:
+        tests = "1 test was" if once == 1 else f"{human_count(once)} tests were"
+        yield f"{tests} measured in one round only: what varies there is not known"
 
 
 def _lists(comparison: TestsComparison, top: int) -> Iterator[str]:

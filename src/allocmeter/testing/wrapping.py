@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 # What `@given` calls, as it was before any plugin that runs async tests replaced it.
 INNER_TEST = pytest.StashKey[Any]()
 
+_NOT_ASYNC = (
+    "it is no async function, but returned an awaitable: what is awaited later was not measured"
+)
+
 _UNMEASURABLE = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
 
 
@@ -41,19 +45,20 @@ def _measuring_function(fn: Callable[..., Any], measurement: Measurement) -> Cal
         with OWN:
             target, arguments, rest = positional(fn, args, kwargs)
         try:
-            for scope in measurement.rounds():
-                result = None
-                if rest:
-                    with scope:
-                        result = target(*arguments, **rest)
-                else:
-                    with scope:
-                        result = target(*arguments)
-                if hasattr(result, "__await__"):
-                    measurement.unavailable = (
-                        "it is no async function, but returned an awaitable: what is awaited "
-                        "later was not measured"
-                    )
+            try:
+                for scope in measurement.rounds():
+                    result = None
+                    if rest:
+                        with scope:
+                            result = target(*arguments, **rest)
+                    else:
+                        with scope:
+                            result = target(*arguments)
+                    if hasattr(result, "__await__"):
+                        measurement.unavailable = _NOT_ASYNC
+            except BaseException as error:
+                if not measurement.is_done(error):
+                    raise
             with OWN:
                 again = measurement.repetition(functools.partial(target, *arguments, **rest))
             leaks = None if again is None else again.run()
@@ -76,15 +81,19 @@ def _measuring_coroutine_function(
         __tracebackhide__ = True
         result = None
         try:
-            for scope in measurement.rounds():
-                if creates_coroutine:
-                    with OWN:
-                        body = fn(*args, **kwargs)
-                    with scope:
-                        result = await body
-                else:  # it may do any amount of work before it returns its awaitable
-                    with scope:
-                        result = await fn(*args, **kwargs)
+            try:
+                for scope in measurement.rounds():
+                    if creates_coroutine:
+                        with OWN:
+                            body = fn(*args, **kwargs)
+                        with scope:
+                            result = await body
+                    else:  # it may do any amount of work before it returns its awaitable
+                        with scope:
+                            result = await fn(*args, **kwargs)
+            except BaseException as error:
+                if not measurement.is_done(error):
+                    raise
             with OWN:
                 again = measurement.repetition(functools.partial(fn, *args, **kwargs))
             leaks = None if again is None else await again.run_async()

@@ -1,0 +1,142 @@
+"""How often a test is called, so that what varies by chance is told from what has grown.
+
+Sets of tasks, and what else is sorted by addresses, may need a block more in one call than in the
+next. When figures are kept or compared, a test whose rounds differ is called more often, and so is
+one that would be called worse: its first few rounds may have been unlucky, or those then lucky.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from allocmeter.testing.comparison import Difference, has_changed
+from allocmeter.testing.figures import smallest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from allocmeter.limits import Limit
+    from allocmeter.testing.figures import TestFigures
+
+# Of those that vary. With 20 rounds then and now, a test that takes a block more or less by the
+# toss of a coin is not called worse once in a million times.
+_MORE: Final = 4
+# Seconds after which a test is not called for more than its usual rounds.
+_LONG_ENOUGH: Final = 10.0
+
+# What a test may raise when it is called again although nobody asked for that: the exceptions of
+# tests, but nothing that stops a program or cancels a task.
+_REFUSALS: Final = (Exception, pytest.fail.Exception, pytest.skip.Exception)
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How often one test is called.
+
+    Attributes:
+        asked: as often as somebody has asked for; a test has to pass that often.
+        usual: so often if it can be, and always gives the same figures.
+        before: its figures in the baseline that decides; `None`: nothing decides.
+        limits: the growth that is allowed.
+        ratchet: whether to shrink by more than that is a failure too.
+    """
+
+    asked: int = 1
+    usual: int = 1
+    before: TestFigures | None = None
+    limits: tuple[Limit, ...] = ()
+    ratchet: bool = False
+
+    def is_refusal(self, calls: int, error: BaseException) -> bool:
+        """Tell whether an exception says no more than that the test cannot be called again.
+
+        Args:
+            calls: how many rounds there were before the one that raised it.
+            error: the exception.
+        """
+        return calls >= self.asked and isinstance(error, _REFUSALS)
+
+    def go_on(self, done: Sequence[TestFigures], begun: float) -> bool:
+        """Tell whether there is to be another round.
+
+        Args:
+            done: the figures of the rounds so far.
+            begun: when the first began, of `time.perf_counter`.
+        """
+        if len(done) < max(self.asked, self.usual):
+            return True
+        if self.usual == 1 or len(done) >= self.usual * _MORE:
+            return False
+        if perf_counter() - begun > _LONG_ENOUGH:
+            return False
+        return len({figures.allocations for figures in done[1:]}) > 1 or self._is_in_doubt(done)
+
+    def _is_in_doubt(self, done: Sequence[TestFigures]) -> bool:
+        if self.before is None:
+            return False
+        difference = Difference("", self.before, smallest(done))
+        directions = (False, True) if self.ratchet else (False,)
+        return any(
+            has_changed(difference, limit, shrunk=shrunk)
+            for limit in self.limits
+            for shrunk in directions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How often the tests of a session are called.
+
+    Attributes:
+        asked: of an option, 1 without it.
+        usual: of every test that can be called again.
+        before: the baseline that decides which tests fail, by node id; empty: nothing decides.
+        limits: the growth that is allowed.
+        ratchet: whether to shrink by more than that is a failure too.
+    """
+
+    asked: int
+    usual: int
+    before: Mapping[str, TestFigures]
+    limits: tuple[Limit, ...]
+    ratchet: bool
+
+    def rounds(self, item: pytest.Function, asked: int, *, has_examples: bool) -> Rounds:
+        """Return how often a test is called.
+
+        Args:
+            item: the test.
+            asked: as often as its marker says.
+            has_examples: whether Hypothesis calls it, with other arguments each time.
+        """
+        asked = max(asked, self.asked)
+        if has_examples or _tells_otherwise(item):
+            return Rounds(asked)
+        return Rounds(asked, self.usual, self.before.get(item.nodeid), self.limits, self.ratchet)
+
+
+# Where the configuration keeps the plan of the session, if options ask for anything.
+PLAN = pytest.StashKey[Plan]()
+
+
+def rounds_of(item: pytest.Function, asked: int, *, has_examples: bool) -> Rounds:
+    """Return how often a test is called; see `Plan.rounds`."""
+    plan = item.config.stash.get(PLAN, None)
+    if plan is None:
+        return Rounds(asked)
+    return plan.rounds(item, asked, has_examples=has_examples)
+
+
+def _tells_otherwise(item: pytest.Function) -> bool:
+    """Tell whether a test says what is wrong in other ways than by exceptions.
+
+    What it says in a round that nobody asked for would make it fail.
+    """
+    from unittest import TestCase
+
+    found: Any = {"allocations", "subtests"}.intersection(item.fixturenames)
+    return bool(found) or isinstance(item.instance, TestCase)
