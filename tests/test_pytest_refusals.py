@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_suites import XDIST
 
 MALFORMED = {
@@ -97,19 +99,23 @@ def test_a_malformed_marker_of_a_test_that_is_not_selected_does_no_harm(suite):
     assert suite.run(source, "-k", "other").keys() == {"test_other"}
 
 
-def test_with_xdist_tests_whose_markers_are_malformed_fail(suite):
+@pytest.mark.parametrize("option", ["-n1", "-n2", "--dist=each", "--allocmeter"])
+def test_malformed_markers_are_usage_errors_with_xdist_too(suite, option):
     source = """
         import pytest
 
         @pytest.mark.limit_allocations(byte=5)
         def test_it():
             raise SystemExit
+
+        def test_other():
+            raise SystemExit
     """
-    found = suite.run(source, "-n1", plugins=[XDIST])["test_it"]
-    assert found.outcome == "failed"
-    (said,) = found.text.splitlines()[1:]
-    assert said.startswith("test_it.py::test_it: @pytest.mark.limit_allocations: got an unexpected")
-    assert said.endswith("'byte'; it takes allocations, bytes, peak and rounds")
+    options = ["--tx=popen", option] if option == "--dist=each" else ["-n1", option]
+    said = suite.errors(source, *options, plugins=[XDIST])
+    assert "test_it.py::test_it: @pytest.mark.limit_allocations: got an unexpected" in said
+    assert "'byte'; it takes allocations, bytes, peak and rounds" in said
+    assert said.count("got an unexpected") == 1
 
 
 def test_the_markers_are_documented_where_pytest_lists_them(suite):

@@ -23,6 +23,9 @@ SOFT_BUDGETS = pytest.StashKey["Callable[[], str]"]()
 
 MARKERS = ("limit_allocations", "no_leaks")
 
+# The attribute of a report in which a worker of xdist says which markers are malformed.
+MALFORMED = "allocmeter_malformed"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
@@ -42,10 +45,21 @@ def pytest_configure(config: pytest.Config) -> None:
         "no_leaks(max_bytes=0, max_allocations=0, iterations=5, warmup=2): fail if live memory "
         "grows by more than that from one call of the test's body to the next",
     )
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(MarkersOfWorkers(), "allocmeter-markers")
     if is_asked_for(config):
         from allocmeter.testing.session import start
 
         start(config)
+
+
+class MarkersOfWorkers:
+    """Refuses in the controller of xdist what its workers have found malformed."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Raise what a worker would have raised, had it been the only process."""
+        if problem := getattr(report, MALFORMED, ""):
+            raise pytest.UsageError(problem)
 
 
 def is_marked(item: pytest.Item) -> bool:

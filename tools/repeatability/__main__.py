@@ -31,7 +31,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="of each kind")
     parser.add_argument("--tests", type=int, default=200, metavar="N", help="that are compared")
-    parser.add_argument("--rounds", type=int, metavar="N", help="of each test (default: the plugin's)")
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="of each test (default: the plugin's)"
+    )
     parser.add_argument("--suite", default="test_steady.py", metavar="FILE", help="or another")
     parser.add_argument("--seed", type=int, default=0, help="of what is made worse")
     parser.add_argument("--only", choices=("varying", "regression"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from allocmeter.pytest_plugin import MALFORMED
 from allocmeter.testing.markers import check
 from allocmeter.testing.wrapping import INNER_TEST, hypothesis_handle
 
@@ -20,11 +21,26 @@ def prepare(items: Iterable[pytest.Item], measured: Iterable[pytest.Item]) -> No
         pytest.UsageError: markers are malformed; the text names their tests.
     """
     measured = list(measured)
-    # A worker of xdist cannot tell a usage error: there the tests themselves fail with that text.
-    if measured and not hasattr(measured[0].config, "workerinput"):
+    try:
         check(measured)
+    except pytest.UsageError as error:
+        config = measured[0].config
+        if not hasattr(config, "workerinput"):
+            raise
+        _tell_controller(config, str(error))
     for item in items:
         if isinstance(item, pytest.Function):
             handle = hypothesis_handle(item)
             if handle is not None:
                 item.stash[INNER_TEST] = handle.inner_test
+
+
+def _tell_controller(config: pytest.Config, problem: str) -> None:
+    """Have the controller of xdist raise the usage error, which a worker cannot.
+
+    What reaches it of a worker's collecting are reports. Should it not stop for this one, because
+    it is another version of ours, the tests themselves fail.
+    """
+    report = pytest.CollectReport("", "failed", problem, None)
+    setattr(report, MALFORMED, problem)
+    config.hook.pytest_collectreport(report=report)
