@@ -20,7 +20,9 @@ def block(name):
 
 
 def without_figures(text):
-    return re.sub(r"[\d,.]+", "#", text)
+    without = re.sub(r"[\d,.]+", "#", text)
+    # How many sizes there are, and in which units, is a figure as well.
+    return re.sub(r"(  # to # .*\n)+", "  # to #\n", without)
 
 
 SUITES = {

@@ -65,6 +65,9 @@ def test_the_section_of_a_failure_says_why_and_what_to_do(suite):
     assert lines[scopes + 2].endswith("KiB")
     assert lines[scopes + 3].startswith(r"  rest\n of it  0 B in 0 allocations, 1 calls")
     assert "of a fixture" not in section
+    sizes = lines.index("By size of the blocks, in bytes:")
+    assert lines[sizes + 1].startswith("  65,536 to 131,071  97.7 KiB in 1 allocations")
+    assert lines[sizes + 2].startswith("  8,192 to 16,383    29.3 KiB in 3 allocations")
     assert "Retained when the function had returned: " in section
     (retained,) = (line for line in lines if line.startswith("Retained"))
     assert ", 100," in retained
@@ -106,11 +109,12 @@ def test_figures_and_limits_are_properties_in_junit_xml(suite):
     assert over.keys() == {
         "allocmeter.allocations", "allocmeter.bytes", "allocmeter.peak_bytes",
         "allocmeter.retained_allocations", "allocmeter.retained_bytes", "allocmeter.rounds",
-        "allocmeter.exceeded.bytes", "allocmeter.exceeded.peak",
+        "allocmeter.exceeded.bytes", "allocmeter.exceeded.peak", "allocmeter.sizes",
     }  # fmt: skip
     assert int(over["allocmeter.bytes"]) > 100_000
     assert over["allocmeter.exceeded.bytes"] == "51200"
     assert over["allocmeter.exceeded.peak"] == "1"
+    assert over["allocmeter.sizes"].startswith("65536-131071: 1 blocks, 100")
     assert "allocmeter.exceeded.bytes" not in properties["test_under"]
     assert properties["test_leak"]["allocmeter.leak"].startswith("leak: +")
 
@@ -126,6 +130,8 @@ def test_with_xdist_figures_and_failures_come_from_the_workers(suite):
     over = found["TestMethods::test_over"]
     assert over.properties["allocmeter.exceeded.bytes"] == 50 * 1024
     assert over.properties["allocmeter.bytes"] > 100_000
+    assert over.properties["allocmeter.sizes"].startswith("65536-131071: 1 blocks, 100")
+    assert "By size of the blocks, in bytes:" in over.sections[0]
     assert "What to do next:" in over.sections[0]
     assert "test_over exceeds its allocation budget" in suite.result.stdout.str()
 

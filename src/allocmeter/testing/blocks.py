@@ -9,6 +9,7 @@ from allocmeter._core.callbacks import ready
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, BudgetExceededError
 from allocmeter.scopes import measure
+from allocmeter.size_classes import count_size_classes
 from allocmeter.testing.figures import figures_of
 from allocmeter.testing.findings import examined
 from allocmeter.testing.scope_rows import since, snapshot
@@ -45,6 +46,8 @@ class Block:
         self.budget = budget
         self._on_excess = on_excess
         self._scope = measure(name)
+        if budget.is_limited:
+            count_size_classes(self._scope)
         self._scopes_before = snapshot()
         self._figures: TestFigures | None = None
 

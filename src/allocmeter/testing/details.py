@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SECTION: Final = "allocations"
 
 _SCOPES_SHOWN: Final = 10
+_SIZES_SHOWN: Final = 5
 _NAME_WIDTH: Final = 60
 
 
@@ -25,7 +26,13 @@ def details(findings: Findings) -> str:
     """Return what is known of a call, and what to do about it, as lines of text."""
     figures = findings.figures
     return "\n".join(
-        [*_measured(findings), *_scopes(figures), *_retained(findings), *_next_steps(findings)]
+        [
+            *_measured(findings),
+            *_scopes(figures),
+            *_sizes(figures),
+            *_retained(findings),
+            *_next_steps(findings),
+        ]
     )
 
 
@@ -57,6 +64,21 @@ def _scopes(figures: TestFigures) -> Iterator[str]:
         )
     if hidden := len(figures.scopes) - len(shown):
         yield f"  and {human_count(hidden)} more"
+
+
+def _sizes(figures: TestFigures) -> Iterator[str]:
+    if not figures.sizes:
+        return
+    yield "By size of the blocks, in bytes:"
+    shown = [(f"{one.smallest:,} to {one.largest:,}", one) for one in figures.sizes[:_SIZES_SHOWN]]
+    width = max(len(sizes) for sizes, _ in shown)
+    for sizes, one in shown:
+        yield (
+            f"  {sizes:<{width}}  {human_bytes(one.bytes_allocated)} in "
+            f"{human_count(one.allocations)} allocations"
+        )
+    if hidden := len(figures.sizes) - len(shown):
+        yield f"  and {human_count(hidden)} more sizes"
 
 
 def _retained(findings: Findings) -> Iterator[str]:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from allocmeter.size_classes import size_classes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from allocmeter.scopes import measure
+    from allocmeter.size_classes import SizeClass
     from allocmeter.testing.scope_rows import ScopeFigures
 
 
@@ -32,6 +35,8 @@ class TestFigures:
         each: of those figures of `METRICS` that were not the smallest in every round but the first,
             what they were in these rounds, one after the other.
         scopes: what the named scopes inside allocated, in the last round, the most bytes first.
+        sizes: all its blocks by size, in the last round, the most bytes first; `None`: they were
+            not asked for, or could not be counted. Not compared: who asks makes no difference.
     """
 
     # It begins with "Test", and is none.
@@ -45,6 +50,7 @@ class TestFigures:
     rounds: int = 1
     each: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     scopes: tuple[ScopeFigures, ...] = ()
+    sizes: tuple[SizeClass, ...] | None = field(default=None, compare=False)
 
 
 # Where an item keeps its figures from the end of its call on; of a test that failed too.
@@ -72,6 +78,7 @@ def figures_of(scope: measure) -> TestFigures:
         scope.peak_bytes,
         scope.retained_allocations,
         scope.retained_bytes,
+        sizes=size_classes(scope),
     )
 
 

@@ -10,6 +10,7 @@ from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError
 from allocmeter.leak_check import Repetition
 from allocmeter.scopes import measure
+from allocmeter.size_classes import count_size_classes
 from allocmeter.testing.figures import figures_of, largest, smallest
 from allocmeter.testing.findings import examined
 from allocmeter.testing.loops import even_out
@@ -79,6 +80,8 @@ class Measurement:
                 kept = scattered(known) if known else []
                 self._scopes_before = snapshot()
                 self._scope = scope = measure()
+                if self.asked.budget.is_limited:
+                    count_size_classes(scope)
                 even_out()
                 empty_free_lists()
             yield scope

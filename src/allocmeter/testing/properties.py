@@ -29,6 +29,12 @@ def note_findings(item: pytest.Item, findings: Findings) -> None:
     """Put what is wrong with a test among its properties, each limit in one of its own."""
     for excess in findings.excesses:
         item.user_properties.append((f"{PREFIX}exceeded.{excess.metric}", excess.limit))
+    if findings.excesses and findings.figures.sizes:
+        sizes = (
+            f"{one.smallest}-{one.largest}: {one.allocations} blocks, {one.bytes_allocated} bytes"
+            for one in findings.figures.sizes
+        )
+        item.user_properties.append((PREFIX + "sizes", "; ".join(sizes)))
     if findings.leak:
         item.user_properties.append((PREFIX + "leak", findings.leak))
 
