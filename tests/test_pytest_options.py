@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from allocmeter.testing.baseline_format import plain
 from allocmeter.testing.baselines import environment_key
+from allocmeter.testing.figures import TestFigures
 from pytest_suites import suite  # noqa: F401 - a fixture
 
 SOURCE = "def test_it(): assert 0, 'it was run'\n"
@@ -44,22 +46,32 @@ def test_options_that_make_no_sense_are_refused_before_any_test(suite, options, 
 
 
 VALID = {
-    "schema_version": 1,
+    "schema_version": 2,
     "kind": "allocmeter-baseline",
     "created_at": "2026-01-01T00:00:00+00:00",
     "allocmeter": "0.1.0",
     "python": "cpython 3.11.7",
     "platform": "Linux x86_64",
     "domains": ["python"],
+    "rounds": 5,
     "tests": {},
 }
+
+
+def _with_each(rounds):
+    figures = dict.fromkeys(plain(TestFigures(0, 0, 0, 0, 0)), 1)
+    return VALID | {"tests": {"test_it.py::test_it": figures | {"each": {"allocations": rounds}}}}
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("{", "not a baseline: the text is no JSON"),
-        (json.dumps(VALID | {"schema_version": 2}), "schema version 2, and this allocmeter reads"),
+        (json.dumps(VALID | {"schema_version": 3}), "schema version 3, and this allocmeter reads"),
+        (json.dumps(VALID | {"rounds": 0}), "damaged baseline: rounds must be 1 or more; got 0"),
+        (json.dumps(_with_each([])), "allocations of each round must be a list of numbers"),
+        (json.dumps(_with_each(["5"])), "allocations must be an int, not str ('5')"),
+        (json.dumps(_with_each({})), "allocations of each round must be a list of numbers"),
     ],
 )
 @pytest.mark.parametrize("option", ["--allocmeter-compare=main", "--allocmeter-save=main"])

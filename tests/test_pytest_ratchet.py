@@ -79,8 +79,8 @@ def test_a_test_that_improved_by_more_than_the_limit_fails_until_it_is_saved(sui
     assert suite.result.ret == 1
     (line,) = failures(suite)
     assert line == (
-        "FAILED  test_it.py::test_it: bytes 2.0 KiB -> 1.0 KiB (-1,000 B, -49.19%), 10% allowed "
-        "either way by --allocmeter-ratchet: save a new baseline"
+        "FAILED  test_it.py::test_it: bytes 2.0 KiB -> 1.0 KiB (-1,000 B, -49.19%), 10% allowed; "
+        "--allocmeter-ratchet fails for it until it is saved"
     )
     suite.run(source.format(1000), *options, "--allocmeter-ratchet")
     assert suite.result.ret == 0, "it was saved: an improvement is never lost"

@@ -94,8 +94,8 @@ def _failures(conclusion: Conclusion) -> Iterator[str]:
         yield f"FAILED  {printable(violation.name, WIDEST_TEST)}: {violation.reason}"
     for violation in conclusion.improvements:
         yield (
-            f"FAILED  {printable(violation.name, WIDEST_TEST)}: {violation.reason} either way by "
-            "--allocmeter-ratchet: save a new baseline"
+            f"FAILED  {printable(violation.name, WIDEST_TEST)}: {violation.reason}; "
+            "--allocmeter-ratchet fails for it until it is saved"
         )
     for owner, reason in conclusion.generous:
         yield f"FAILED  {printable(owner, WIDEST_TEST)}: limit_allocations {reason}"
