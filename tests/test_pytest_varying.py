@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from time import perf_counter
 
 import pytest
 
+from allocmeter.limits import Limit
 from allocmeter.testing.baselines import environment_key
+from allocmeter.testing.figures import TestFigures
+from allocmeter.testing.rounds import Rounds
 from pytest_suites import ANYIO, HYPOTHESIS, suite  # noqa: F401 - a fixture
 
 # `extra` says of each call of `test_varies` how many blocks of 1 KiB it allocates beside its own,
@@ -242,3 +246,19 @@ def test_a_baseline_that_knows_nothing_of_rounds_is_compared_with(project):
     assert "warning" not in project.text
     assert project.run(*COMPARED, extra=[1]) == 1
     assert project.named == ["test_it.py::test_varies:"]
+
+
+def test_what_takes_long_is_not_called_again_unless_that_would_call_it_worse():
+    few, many = (TestFigures(blocks, 100, 100, 0, 0) for blocks in (5, 6))
+    long_ago, now = perf_counter() - 10, perf_counter()
+    assert Rounds(usual=5).go_on([few], now)
+    assert not Rounds(usual=5).go_on([few], long_ago)
+    assert Rounds(asked=2, usual=5).go_on([few], long_ago), "that somebody has asked for"
+    assert Rounds(usual=5).go_on([few, *[many, few] * 3], now)
+    assert not Rounds(usual=5).go_on([few, *[many, few] * 3], long_ago)
+
+    before = TestFigures(5, 100, 100, 0, 0, rounds=3)
+    compared = Rounds(usual=5, before=before, limits=(Limit("allocations", 0),))
+    assert not compared.go_on([few], long_ago)
+    assert compared.go_on([many], long_ago), "the first fills caches"
+    assert not compared.go_on([many] * 3, long_ago)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from allocmeter.limits import Limit
     from allocmeter.testing.figures import TestFigures
 
-# Of those that vary. With 20 rounds then and now, a test that takes a block more or less by the
-# toss of a coin is not called worse once in a million times.
+# Of those that vary. With 20 rounds then and now, a test that takes a block more with some
+# probability is called worse by chance 3 times in 100,000 at most: at a probability of 3/4.
 _MORE: Final = 4
-# Seconds after which a test is not called for more than its usual rounds.
-_LONG_ENOUGH: Final = 10.0
+# Seconds after which a test is not called again unless somebody has asked for that: it may have a
+# time limit.
+_LONG_ENOUGH: Final = 5.0
 
 # What a test may raise when it is called again although nobody asked for that: the exceptions of
 # tests, but nothing that stops a program or cancels a task.
@@ -67,11 +68,15 @@ class Rounds:
             done: the figures of the rounds so far.
             begun: when the first began, of `time.perf_counter`.
         """
-        if len(done) < max(self.asked, self.usual):
+        if len(done) < self.asked:
+            return True
+        if perf_counter() - begun > _LONG_ENOUGH:
+            # Of fewer rounds than then, the figures would be larger for that alone.
+            fewer = self.before is not None and len(done) < self.before.rounds
+            return fewer and self._is_in_doubt(done)
+        if len(done) < self.usual:
             return True
         if self.usual == 1 or len(done) >= self.usual * _MORE:
-            return False
-        if perf_counter() - begun > _LONG_ENOUGH:
             return False
         return len({figures.allocations for figures in done[1:]}) > 1 or self._is_in_doubt(done)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-# The sizes of which the interpreter keeps pools, in bytes; what is larger is the system's. The
-# smallest two are no sizes that `bytes` can have, and none of objects that stand in sets.
+# The sizes of which the interpreter keeps pools, in bytes; what is larger is the system's. `bytes`
+# cannot have the smallest two, nor have tasks and other objects that know their attributes.
 _SIZES: Final = range(48, 513, 16)
 _HEAD: Final = b"".__sizeof__()
 # Blocks of each size: enough for objects to come to lie in another order, and in other pools.
