@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from children import measuring
+from preloading import library, linux_only
 
 
 def test_h01_the_variable_is_not_looked_up_while_it_is_being_set():
@@ -102,37 +103,33 @@ print(json.dumps([sorted(set(positions)), one_block() == ONE]))
     assert exact
 
 
+@linux_only
 def test_h03_threads_inside_a_hook_never_see_allocators_that_are_half_written():
     # Without tracemalloc, which is started and stopped as torn: cpython gh-128679.
-    rounds, worked, exact = measuring("""
-raw = ctypes.CDLL(None)  # without the lock: inside a hook at any moment of install and uninstall
-raw.PyMem_RawMalloc.restype = raw.PyMem_RawRealloc.restype = ctypes.c_void_p
-raw.PyMem_RawMalloc.argtypes = [ctypes.c_size_t]
-raw.PyMem_RawRealloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-raw.PyMem_RawFree.argtypes = [ctypes.c_void_p]
-sys.setswitchinterval(1e-5)
-stop, worked = threading.Event(), [0] * 4
-
-def work(index):
-    while not stop.is_set():
-        raw.PyMem_RawFree(raw.PyMem_RawRealloc(raw.PyMem_RawMalloc(100), 5000))
-        worked[index] += 1
-
-threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    rounds, worked, exact = measuring(
+        """
+released = ctypes.CDLL(sys.argv[1])  # without the lock: inside a hook at any moment
+worked = []
+threads = [threading.Thread(target=lambda: worked.append(released.hammer())) for _ in range(3)]
 for thread in threads:
     thread.start()
+while released.count_hammers() < len(threads):
+    time.sleep(0.001)
 rounds = 0
 ends = time.monotonic() + 2
 while time.monotonic() < ends:
-    install()
-    uninstall()
-    rounds += 1
-stop.set()
+    for _ in range(100):
+        install()
+        uninstall()
+    rounds += 100
+released.end_hammering()
 for thread in threads:
     thread.join()
 print(json.dumps([rounds, min(worked), one_block() == ONE]))
-""")
-    assert rounds > 50
+""",
+        library("hazards"),
+    )
+    assert rounds >= 100
     assert worked > 100
     assert exact
 

@@ -2,6 +2,7 @@
  * moments, and C code that calls into the interpreter at others. The interpreter's functions come
  * from the process that loads this library. */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -204,10 +205,12 @@ int let_go(void) {
 
 static _Atomic int hammering = 1, hammers;
 
-/* Allocates without the lock until it is told to stop. */
-void hammer(void) {
+/* Allocates without the lock until it is told to stop. Returns how often it did. */
+int hammer(void) {
+    int rounds = 0;
     hammers++;
-    while (hammering) PyMem_RawFree(PyMem_RawMalloc(5000));
+    for (; hammering; rounds += rounds < INT_MAX) PyMem_RawFree(PyMem_RawMalloc(5000));
+    return rounds;
 }
 
 int count_hammers(void) { return hammers; }
