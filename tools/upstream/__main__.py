@@ -13,13 +13,19 @@ import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import suites
 import table
 from comparison import Compared, compare
-from environments import Interpreter, prepare
+from environments import find, prepare
 from runs import PLUGIN, STARTUP, WAYS, Run, Settings
-from suites import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from environments import Interpreter
+    from suites import Part
 
 
 def _arguments() -> argparse.Namespace:
@@ -46,17 +52,19 @@ def main() -> int:
     output = (arguments.output or cache / "results").resolve()
     output.mkdir(parents=True, exist_ok=True)
     settings = Settings(output, arguments.timeout, arguments.resume)
+    interpreters = [find(python, cache) for python in arguments.python or [sys.executable]]
     chosen = arguments.suite or (["cpython"] if arguments.quick else ["cpython", *suites.LIBRARIES])
-    pythons = arguments.python or [sys.executable]
-    interpreters = [_prepared(python, cache, chosen) for python in pythons]
+    modules = _modules(arguments) if "cpython" in chosen else ()
+    for line in _absent(interpreters, modules):
+        print(line)
     jobs = [
         [Run(interpreter, part, way, settings) for way in _ways(arguments, part)]
         for interpreter in interpreters
-        for part in _parts(interpreter, arguments, cache, chosen)
+        for part in _parts(interpreter, modules, cache, chosen)
     ]
     jobs = [runs for runs in jobs if runs]
-    for line in _absent(interpreters, arguments):
-        print(line)
+    if not jobs:
+        return 0  # as said above
     with ThreadPoolExecutor(arguments.jobs) as pool:
         compared = [each for done in pool.map(_compared, jobs) for each in done]
     print(table.render(compared))
@@ -71,28 +79,24 @@ def _compared(runs: list[Run]) -> list[Compared]:
     return compared
 
 
-def _prepared(python: str, cache: Path, chosen: list[str]) -> Interpreter:
-    libraries = [name for name in chosen if name in suites.LIBRARIES]
-    packages = [f"{name}=={suites.LIBRARIES[name]}" for name in libraries]
-    return prepare(python, cache, [*packages, *(suites.REQUIREMENTS if libraries else ())])
-
-
 def _modules(arguments: argparse.Namespace) -> tuple[str, ...]:
     return tuple(arguments.module or (suites.QUICK if arguments.quick else suites.CPYTHON))
 
 
 def _parts(
-    interpreter: Interpreter, arguments: argparse.Namespace, cache: Path, chosen: list[str]
+    interpreter: Interpreter, modules: Sequence[str], cache: Path, chosen: list[str]
 ) -> list[Part]:
-    parts = []
-    for name in chosen:
-        if name == "cpython":
-            parts += suites.cpython_parts(
-                module for module in _modules(arguments) if module in interpreter.modules
-            )
-        else:
-            parts.append(suites.library_part(interpreter.plain, name, cache))
-    return parts
+    """Return what can be run, with the environments for it made."""
+    libraries = [name for name in chosen if name in suites.LIBRARIES]
+    installed = [module for module in modules if module in interpreter.modules]
+    if not (installed or libraries):
+        return []
+    packages = [f"{name}=={suites.LIBRARIES[name]}" for name in libraries]
+    prepare(interpreter, cache, [*packages, *(suites.REQUIREMENTS if libraries else ())])
+    return [
+        *suites.cpython_parts(installed),
+        *(suites.library_part(interpreter.plain, name, cache) for name in libraries),
+    ]
 
 
 def _ways(arguments: argparse.Namespace, part: Part) -> list[str]:
@@ -101,13 +105,14 @@ def _ways(arguments: argparse.Namespace, part: Part) -> list[str]:
     return [way for way in wanted if way != PLUGIN or part.suite != "cpython"]
 
 
-def _absent(interpreters: list[Interpreter], arguments: argparse.Namespace) -> list[str]:
-    return [
-        f"not run: {module} is not installed with Python {interpreter.version}"
-        for interpreter in interpreters
-        for module in _modules(arguments)
-        if module not in interpreter.modules
-    ]
+def _absent(interpreters: list[Interpreter], modules: Sequence[str]) -> list[str]:
+    lines = []
+    for interpreter in interpreters:
+        absent = [module for module in modules if module not in interpreter.modules]
+        if absent:
+            version = interpreter.version
+            lines.append(f"not run: {', '.join(absent)}: not installed with Python {version}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _START = Path(__file__).with_name("measured.py")
-_QUESTION = (
-    "import json, os, sys, test; print(json.dumps(['%d.%d.%d' % sys.version_info[:3], "
-    "sorted(name.removesuffix('.py') for name in os.listdir(test.__path__[0]))]))"
-)
+_QUESTION = """
+import importlib.util, json, os, sys
+tests = importlib.util.find_spec("test")
+places = tests.submodule_search_locations if tests else []
+names = [name.removesuffix(".py") for place in places for name in os.listdir(place)]
+print(json.dumps(["%d.%d.%d" % sys.version_info[:3], names]))
+"""
 
 
 @dataclass(frozen=True)
@@ -31,50 +34,63 @@ class Interpreter:
     """An interpreter with its two environments.
 
     Attributes:
+        python: its executable.
         version: such as `3.13.0`.
-        modules: the test modules of its standard library that are installed.
+        modules: the test modules of its standard library that are installed, which may be none.
         plain: the executable of the environment without the `.pth` file.
         measured: of the one with it.
     """
 
+    python: str
     version: str
     modules: frozenset[str]
     plain: Path
     measured: Path
 
 
-def prepare(python: str, cache: Path, packages: Sequence[str]) -> Interpreter:
-    """Make the environments of an interpreter, with allocmeter as it is now in both of them.
+def find(python: str, cache: Path) -> Interpreter:
+    """Ask an interpreter what it is and has; make nothing yet.
 
     Args:
         python: the executable.
         cache: where the environments are kept.
+
+    Raises:
+        SystemExit: it could not be asked.
+    """
+    asked = subprocess.run(  # noqa: S603 - the command is ours
+        [python, "-I", "-c", _QUESTION], capture_output=True, text=True, check=False
+    )
+    if asked.returncode != 0:
+        raise SystemExit(f"{python} does not answer:\n{asked.stderr}")
+    version, modules = json.loads(asked.stdout)
+    plain, measured = (cache / f"{version}-{kind}/bin/python" for kind in ("plain", "measured"))
+    return Interpreter(python, version, frozenset(modules), plain, measured)
+
+
+def prepare(interpreter: Interpreter, cache: Path, packages: Sequence[str]) -> None:
+    """Make the environments of an interpreter, with allocmeter as it is now in both of them.
+
+    Args:
+        interpreter: as `find` returned it.
+        cache: as it was given to `find`.
         packages: what is to be installed besides.
 
     Raises:
-        SystemExit: it has no tests of its own, or a package could not be installed.
+        SystemExit: a package could not be installed.
     """
-    asked = subprocess.run(  # noqa: S603 - the command is ours
-        [python, "-c", _QUESTION], capture_output=True, text=True, check=False
-    )
-    if asked.returncode != 0:
-        raise SystemExit(f"{python} has no tests of its standard library:\n{asked.stderr}")
-    version, modules = json.loads(asked.stdout)
-    wheel = _wheel(python, cache / "wheels" / version)
-    executables = [cache / f"{version}-{kind}/bin/python" for kind in ("plain", "measured")]
-    for executable in executables:
+    wheel = _wheel(interpreter.python, cache / "wheels" / interpreter.version)
+    for executable in (interpreter.plain, interpreter.measured):
         if not executable.exists():
-            checked([python, "-m", "venv", executable.parents[1]])
+            checked([interpreter.python, "-m", "venv", executable.parents[1]])
         (place,) = executable.parents[1].glob("lib/python*/site-packages")
         start = place / "allocmeter_upstream.pth"
         start.unlink(missing_ok=True)  # pip is not to be measured
         pip: list[str | Path] = [executable, "-m", "pip", "install", "-q"]
         checked([*pip, "anyio", *packages])
         checked([*pip, "--force-reinstall", "--no-deps", wheel])
-    plain, measured = executables
     shutil.copy(_START, place / "allocmeter_upstream.py")
     start.write_text("import allocmeter_upstream\n")
-    return Interpreter(version, frozenset(modules), plain, measured)
 
 
 def _wheel(python: str, directory: Path) -> Path:

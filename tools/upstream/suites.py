@@ -30,7 +30,7 @@ CPYTHON = (
     "test_sqlite3",
 )
 
-_LONG = {"test_concurrent_futures", "test_asyncio", "test_io"}
+_LONG = {"test_concurrent_futures", "test_asyncio", "test_io", "test_sqlite3"}
 QUICK = tuple(module for module in CPYTHON if module not in _LONG)
 
 LIBRARIES = {"trio": "0.35.0", "anyio": "4.16.0", "starlette": "1.10.0", "httpx": "0.28.1"}
