@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from time import perf_counter
 
 import pytest
 
@@ -250,15 +249,14 @@ def test_a_baseline_that_knows_nothing_of_rounds_is_compared_with(project):
 
 def test_what_takes_long_is_not_called_again_unless_that_would_call_it_worse():
     few, many = (TestFigures(blocks, 100, 100, 0, 0) for blocks in (5, 6))
-    long_ago, now = perf_counter() - 10, perf_counter()
-    assert Rounds(usual=5).go_on([few], now)
-    assert not Rounds(usual=5).go_on([few], long_ago)
-    assert Rounds(asked=2, usual=5).go_on([few], long_ago), "that somebody has asked for"
-    assert Rounds(usual=5).go_on([few, *[many, few] * 3], now)
-    assert not Rounds(usual=5).go_on([few, *[many, few] * 3], long_ago)
+    assert Rounds(usual=5).go_on([few], 0.1)
+    assert not Rounds(usual=5).go_on([few], 6.0)
+    assert Rounds(asked=2, usual=5).go_on([few], 6.0), "that somebody has asked for"
+    assert Rounds(usual=5).go_on([few, *[many, few] * 3], 0.1)
+    assert not Rounds(usual=5).go_on([few, *[many, few] * 3], 1.0)
 
     before = TestFigures(5, 100, 100, 0, 0, rounds=3)
     compared = Rounds(usual=5, before=before, limits=(Limit("allocations", 0),))
-    assert not compared.go_on([few], long_ago)
-    assert compared.go_on([many], long_ago), "the first fills caches"
-    assert not compared.go_on([many] * 3, long_ago)
+    assert not compared.go_on([few], 6.0)
+    assert compared.go_on([many], 6.0), "the first fills caches"
+    assert not compared.go_on([many] * 3, 6.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,9 @@ class Measurement:
 
         All but the addresses of what it allocates: those are others each time.
         """
-        begun, known = perf_counter(), -1
+        known, shortest = -1, inf
         # A round of which nothing is known is the last.
-        while known < len(self._rounds) and self._often.go_on(self._rounds, begun):
+        while known < len(self._rounds) and self._often.go_on(self._rounds, shortest):
             known = len(self._rounds)
             with OWN:
                 kept = scattered(known) if known else []
@@ -83,9 +84,11 @@ class Measurement:
                 if self.asked.budget.is_limited:
                     count_size_classes(scope)
                 even_out()
-                empty_free_lists()
+                begun = perf_counter()
+                empty_free_lists()  # last: a number that is let go of lies in one
             yield scope
             with OWN:
+                shortest = min(shortest, perf_counter() - begun)
                 self._settle()
                 del kept
 

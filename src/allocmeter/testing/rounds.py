@@ -8,7 +8,6 @@ one that would be called worse: its first few rounds may have been unlucky, or t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 # probability is called worse by chance 3 times in 100,000 at most: at a probability of 3/4.
 _MORE: Final = 4
 # Seconds after which a test is not called again unless somebody has asked for that: it may have a
-# time limit.
+# time limit. Told from the shortest round: the machine may have done something else in others.
 _LONG_ENOUGH: Final = 5.0
 
 # What a test may raise when it is called again although nobody asked for that: the exceptions of
@@ -61,16 +60,16 @@ class Rounds:
         """
         return calls >= self.asked and isinstance(error, _REFUSALS)
 
-    def go_on(self, done: Sequence[TestFigures], begun: float) -> bool:
+    def go_on(self, done: Sequence[TestFigures], shortest: float = 0.0) -> bool:
         """Tell whether there is to be another round.
 
         Args:
             done: the figures of the rounds so far.
-            begun: when the first began, of `time.perf_counter`.
+            shortest: how long the shortest of them took, in seconds.
         """
         if len(done) < self.asked:
             return True
-        if perf_counter() - begun > _LONG_ENOUGH:
+        if shortest * len(done) > _LONG_ENOUGH:
             # Of fewer rounds than then, the figures would be larger for that alone.
             fewer = self.before is not None and len(done) < self.before.rounds
             return fewer and self._is_in_doubt(done)
