@@ -8,11 +8,12 @@ import os
 import sys
 from contextvars import copy_context
 
+import anyio
 import pytest
 
 from allocmeter import backend_info
 from allocmeter._core.figures import current_scope
-from instrumented import _instrumented, child, outcome, rows, run, waiting  # noqa: F401
+from instrumented import _instrumented, child, failing, outcome, rows, run, waiting  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("instrumented")
 
@@ -82,6 +83,20 @@ def test_tasks_that_each_start_the_next_hold_on_to_nothing():
     assert after.own_bytes - before.own_bytes < 64 * 1024
     # Those above a scope with a block that still lives, in one or two runs of 1,000 levels.
     assert after.scopes_kept - before.scopes_kept < 2_100
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_what_a_library_lets_go_of_to_break_a_cycle_is_free_at_once(backend):
+    async def main():
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(failing)
+        except ExceptionGroup as errors:
+            error = errors.exceptions[0]
+        return {type(each).__name__ for each in gc.get_referrers(error)}
+
+    assert "TaskHandle" not in anyio.run(main, backend=backend)
+    assert outcome(failing) == (1, 1, 0)
 
 
 @pytest.mark.slow

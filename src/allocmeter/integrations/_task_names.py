@@ -43,5 +43,10 @@ def _inside(shell: Any, module: str, variable: str) -> Any:
     if frame is None or frame.f_globals.get("__name__") != module:
         return None
     first, _, attribute = variable.partition(".")
-    value = frame.f_locals.get(first)
+    variables = frame.f_locals
+    value = variables.get(first)
+    if type(variables) is dict:
+        # Before Python 3.13 a copy, which the frame keeps. What the coroutine deletes, as anyio's
+        # does to break a cycle with its exception, would live on in it.
+        variables.clear()
     return getattr(value, attribute, None) if attribute else value
