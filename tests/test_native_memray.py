@@ -86,8 +86,9 @@ print(json.dumps([scope.stats.bytes_allocated, scope.stats.allocations,
 """
 
 MEMRAY = """
-import memray
+import logging, memray
 
+memray.set_log_level(logging.ERROR)  # or it says which symbols it corrects
 NO_ALLOCATION = {memray.AllocatorType.MMAP, memray.AllocatorType.MUNMAP, memray.AllocatorType.FREE}
 
 work()

@@ -25,7 +25,7 @@ from children import answer_of
 from oracle_workloads import INSTRUMENTS, WORKLOADS
 
 TOLERANCE = 0.0005
-MEANINGFUL = 3_900_000  # bytes, of which the tolerance is 2 kB
+MEANINGFUL = 3_700_000  # bytes, of which the tolerance is 2 kB
 
 
 def measure(workload, instrument):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from pytest_suites import ANYIO, ASYNCIO, TRIO, verdicts
@@ -165,8 +167,9 @@ def test_a_block_holds_exactly_what_is_allocated_in_it(suite):
     found = suite.run(EXACT)
     assert set(verdicts(found).values()) == {"passed"}, suite.result.outlines
     assert len(found) == 7
-    # The interpreter makes two objects for the methods that `async with` calls on the block.
-    assert found["test_with_a_marker_too[trio]"].figures == (3, 1161, 1097)
+    # Before 3.14 the interpreter makes two objects for the methods that `async with` calls.
+    expected = (1, 1033, 1033) if sys.version_info >= (3, 14) else (3, 1161, 1097)
+    assert found["test_with_a_marker_too[trio]"].figures == expected
 
 
 MISUSE = """
