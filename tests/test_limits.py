@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,18 @@ def limit_address_space(room):
 """
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+
+
+def is_address_space_free():
+    import resource
+
+    accounting = Path("/proc/sys/vm/overcommit_memory").read_text().strip()
+    return accounting != "2" and resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+
+
+free_address_space = pytest.mark.skipif(
+    sys.platform != "linux" or not is_address_space_free(), reason="address space is not free here"
+)
 
 
 def is_complete_or_refused(figure):
@@ -75,11 +88,21 @@ print(json.dumps([figure_of(scope) for scope in scopes[::100]]))
     assert all(map(is_complete_or_refused, figures)), figures
 
 
-@linux_only
-def test_a_block_for_which_the_ledger_has_no_room_is_not_silently_left_out():
-    size = 64 << 20  # it starts where the ledger has no leaf yet, and a leaf takes 8 MiB
-    figure = measuring(
+@free_address_space
+def test_gigabytes_are_reserved_only_where_address_space_is_free():
+    reserved = "print(json.dumps(backend_info().ledger_reserved_bytes))"
+    assert measuring(reserved) >= 4 << 30
+    assert answer_of(LIMIT + "limit_address_space(32 << 30)\n" + MEASURING + reserved) < 1 << 30
+
+
+@free_address_space
+@pytest.mark.parametrize("room", [None, 8 << 30], ids=["with a window", "without"])
+def test_a_block_for_which_the_ledger_has_no_room_is_not_silently_left_out(room):
+    size = 64 << 20  # without the window it starts where there is no leaf yet, which takes 8 MiB
+    figure = answer_of(
         LIMIT
+        + f"limit_address_space({room})\n"
+        + MEASURING
         + READ
         + f"""
 install()
@@ -91,7 +114,10 @@ limit_address_space(None)
 print(json.dumps(figure_of(scope)))
 """
     )
-    assert isinstance(figure, str) or figure > size
+    if room is None:
+        assert figure > size
+    else:
+        assert "no address space left" in figure
 
 
 @linux_only

@@ -153,10 +153,10 @@ MUTATIONS = [
         PYMEM,
         "    am_owner owner = am_ledger_take(block);\n"
         "    if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));\n"
-        "    if (AM_LIKELY(!am_native_connected)) {\n"
+        "    if (AM_LIKELY(!am_native_is_connected())) {\n"
         "        below->free(below->ctx, block);\n",
         "    am_owner owner = {0};\n"
-        "    if (AM_LIKELY(!am_native_connected)) {\n"
+        "    if (AM_LIKELY(!am_native_is_connected())) {\n"
         "        below->free(below->ctx, block);\n"
         "        owner = am_ledger_take(block);\n"
         "        if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));\n",

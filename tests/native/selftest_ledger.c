@@ -2,9 +2,13 @@
 
 #define NODES 8u
 #define LEAF_BYTES ((uintptr_t)1 << AM_LEAF_BITS)
+/* From `base`: what is before it and what is after it have entries in different places. */
+#define BORDER (8 * LEAF_BYTES)
+
+#define WINDOW_BYTES ((uintptr_t)AM_WINDOW_ENTRIES << AM_GRANULE_BITS)
 
 /* Nothing is ever read or written there. */
-static const uintptr_t base = (uintptr_t)0x5a0000000000;
+static uintptr_t base;
 
 static const void *at(uintptr_t offset) { return (const void *)(base + offset); }
 
@@ -51,7 +55,9 @@ static void an_occupied_address_keeps_its_block(void) {
 static void an_address_that_cannot_be_recorded_is_refused(void) {
     static const uintptr_t beyond = (uintptr_t)1 << AM_ADDRESS_BITS;
     const void *last = (const void *)(beyond - 16), *after = (const void *)beyond;
-    CHECK_EQUAL(core_put(at(8), python_block(AM_FIRST, 70)), AM_REFUSED);
+    for (uintptr_t odd = 1; odd < 16; odd++)
+        CHECK_EQUAL(core_put(at(odd), python_block(AM_FIRST, 70)), AM_REFUSED);
+    CHECK_EQUAL(core_put(NULL, python_block(AM_FIRST, 70)), AM_REFUSED);
     CHECK_EQUAL(core_put(after, python_block(AM_FIRST, 70)), AM_REFUSED);
     CHECK_EQUAL(core_put(last, python_block(AM_FIRST, 5000)), AM_REFUSED);
     CHECK_EQUAL(am_ledger_take(after).node, AM_NONE);
@@ -62,8 +68,9 @@ static void an_address_that_cannot_be_recorded_is_refused(void) {
 /* The two entries after that of a large block hold its size. */
 static void a_large_size_is_no_block(void) {
     const selftest_block large = native_block(AM_FIRST, ((int64_t)1 << 40) + 3);
-    for (int crossing = 0; crossing < 2; crossing++) {
-        uintptr_t offset = crossing ? 3 * LEAF_BYTES - 16 : 3 * LEAF_BYTES / 2;
+    static const uintptr_t offsets[] = {3 * LEAF_BYTES / 2, BORDER - 16, BORDER - 32};
+    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+        uintptr_t offset = offsets[i];
         put(offset, large);
         expect(offset + 16, nothing);
         expect(offset + 32, nothing);
@@ -81,11 +88,12 @@ enum { SLOTS = 4096, ROUNDS = 200000 };
 /* Against an array that says what stands in each slot. Slots are 64 bytes apart, so that a large
  * block ends before the next one starts. */
 static void many_blocks_stay_apart(selftest_random *random) {
-    static selftest_block blocks[SLOTS];
-    for (int round = 0; round < ROUNDS; round++) {
-        uint32_t slot = selftest_below(random, SLOTS);
-        uintptr_t offset = 8 * LEAF_BYTES - 64 * SLOTS / 2 + 64 * (uintptr_t)slot;
-        if (blocks[slot].node != AM_NONE) {
+    selftest_block blocks[SLOTS] = {{0, 0, 0}};
+    for (int round = 0; round < ROUNDS + SLOTS; round++) {
+        const int ending = round >= ROUNDS;
+        uint32_t slot = ending ? (uint32_t)(round - ROUNDS) : selftest_below(random, SLOTS);
+        uintptr_t offset = BORDER - 64 * SLOTS / 2 + 64 * (uintptr_t)slot;
+        if (ending || blocks[slot].node != AM_NONE) {
             expect(offset, blocks[slot]);
             blocks[slot] = nothing;
         } else {
@@ -95,13 +103,32 @@ static void many_blocks_stay_apart(selftest_random *random) {
     }
 }
 
-void selftest_ledger(selftest_random *random) {
+static uint64_t reserved_for_many_blocks(selftest_random *random) {
     sizes_come_back();
     an_occupied_address_keeps_its_block();
     an_address_that_cannot_be_recorded_is_refused();
-    a_large_size_is_no_block();
     uint64_t before = am_ledger_reserved_bytes();
     many_blocks_stay_apart(random);
-    /* The slots lie on both sides of one border between leaves. */
-    CHECK_EQUAL(am_ledger_reserved_bytes() - before, 2 * AM_LEAF_ENTRIES * sizeof(am_entry));
+    a_large_size_is_no_block();
+    return am_ledger_reserved_bytes() - before;
+}
+
+/* In both of its ends, and right beside it. */
+static void a_window_is_like_the_rest(selftest_random *random) {
+    uint64_t before = am_ledger_reserved_bytes();
+    for (int i = 0; i < 2; i++) am_ledger_init();
+    if (am_ledger_window.entries == NULL) return; /* this system limits address space */
+    CHECK_EQUAL(am_ledger_reserved_bytes() - before, AM_WINDOW_ENTRIES * sizeof(am_entry));
+    base = am_ledger_window.start + WINDOW_BYTES - BORDER;
+    CHECK(reserved_for_many_blocks(random) <= 2 * AM_LEAF_ENTRIES * sizeof(am_entry));
+    base = am_ledger_window.start - BORDER;
+    CHECK(reserved_for_many_blocks(random) <= 3 * AM_LEAF_ENTRIES * sizeof(am_entry));
+    CHECK(am_ledger_resident_bytes() > 0);
+}
+
+void selftest_ledger(selftest_random *random) {
+    base = (uintptr_t)0x5a0000000000;
+    /* Both sides of one border between leaves, and the leaf of the one large block. */
+    CHECK_EQUAL(reserved_for_many_blocks(random), 3 * AM_LEAF_ENTRIES * sizeof(am_entry));
+    a_window_is_like_the_rest(random);
 }

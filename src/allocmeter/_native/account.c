@@ -155,9 +155,9 @@ static void foreign_queue_push(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
     if (atomic_exchange_explicit(&foreign->queued, 1, memory_order_acq_rel)) return;
     uint32_t head = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
-    do foreign->next = head & ~AM_OTHER_INTERPRETERS;
+    do foreign->next = head & ~AM_NO_NODE;
     while (!atomic_compare_exchange_weak_explicit(
-        &am_active.foreign, &head, index | (head & AM_OTHER_INTERPRETERS), memory_order_release,
+        &am_active.foreign, &head, index | (head & AM_NO_NODE), memory_order_release,
         memory_order_relaxed));
 }
 
@@ -278,8 +278,8 @@ static void merge_one(uint32_t index) {
 
 /* Empties the queue, and returns the first of it. */
 static uint32_t foreign_queue_take(void) {
-    return atomic_fetch_and_explicit(&am_active.foreign, AM_OTHER_INTERPRETERS,
-                                     memory_order_acquire) & ~AM_OTHER_INTERPRETERS;
+    return atomic_fetch_and_explicit(&am_active.foreign, AM_NO_NODE,
+                                     memory_order_acquire) & ~AM_NO_NODE;
 }
 
 static void merge_foreign(void) {

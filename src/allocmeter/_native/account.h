@@ -26,8 +26,8 @@ typedef struct {
     am_pending pending;
     uint32_t node;
     uint32_t code; /* what the ledger says of a block of it, of size 0 */
-    /* Nodes with foreign events to merge: a stack through foreign.next. And one bit that is not of
-     * it: a hook asks for both in one look. */
+    /* Nodes with foreign events to merge: a stack through foreign.next. And two bits that are not of
+     * it: so a free asks in one look for all that keeps it from the short way. */
     _Atomic uint32_t foreign;
     uint32_t native_changed; /* `native` below holds anything */
     size_t short_sizes; /* an allocation below that may take the short way (am_record_small) */
@@ -40,8 +40,11 @@ AM_OURS am_active_t am_active;
 /* Sizes that an entry of the ledger holds by itself. */
 #define AM_SHORT_SIZES AM_SIZE_EXTENDED
 
-/* In `foreign`: a thread of another interpreter was seen. It is never taken back. */
+/* In `foreign`: a thread of another interpreter was seen, which is never taken back; calls of the
+ * malloc family are passed to our hooks (malloc.h). */
 #define AM_OTHER_INTERPRETERS (1u << 31)
+#define AM_NATIVE_CONNECTED (1u << 30)
+#define AM_NO_NODE (AM_OTHER_INTERPRETERS | AM_NATIVE_CONNECTED)
 
 /* Brings every node up to date, foreign events included. */
 AM_COLD void am_settle(void);
@@ -77,14 +80,19 @@ static inline void am_pending_raise(am_pending *pending) {
 /* Whether threads without the interpreter lock have reported anything. */
 static inline int am_foreign_waits(void) {
     const uint32_t foreign = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
-    return (foreign & ~AM_OTHER_INTERPRETERS) != AM_NONE;
+    return (foreign & ~AM_NO_NODE) != AM_NONE;
 }
 
 static inline int am_other_interpreters(void) {
     return (int)(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) >> 31);
 }
 
-/* Neither of the two. */
+static inline int am_native_is_connected(void) {
+    const uint32_t foreign = atomic_load_explicit(&am_active.foreign, memory_order_relaxed);
+    return (foreign & AM_NATIVE_CONNECTED) != 0;
+}
+
+/* None of the three. */
 static inline int am_is_undisturbed(void) {
     return AM_LIKELY(atomic_load_explicit(&am_active.foreign, memory_order_relaxed) == 0);
 }

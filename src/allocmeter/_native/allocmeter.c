@@ -38,6 +38,7 @@ int am_init(void) {
         return -1;
     }
     if (done) return 0;
+    am_ledger_init();
     if (am_nodes_init() < 0 || am_fork_init() != 0) {
         PyErr_NoMemory();
         return -1;

@@ -1,10 +1,14 @@
 #include "ledger.h"
 
 #define LEAF_BYTES ((size_t)AM_LEAF_ENTRIES * sizeof(am_entry))
+#define WINDOW_BYTES ((size_t)AM_WINDOW_ENTRIES * sizeof(am_entry))
 #define EXTENSION_BITS 31
 #define EXTENSION_MASK ((1u << EXTENSION_BITS) - 1)
 
 am_entry *_Atomic am_ledger_root[AM_LEAVES];
+
+/* No block is where a window starts that was not opened. */
+am_window am_ledger_window = {NULL, UINT64_C(1) << 63};
 
 static _Atomic uint64_t reserved_bytes;
 
@@ -12,6 +16,20 @@ static _Atomic uint64_t reserved_bytes;
 #define KNOWN_LEAVES 4096
 static am_entry *_Atomic known_leaves[KNOWN_LEAVES];
 static _Atomic uint32_t leaf_count;
+
+void am_ledger_init(void) {
+    const uint64_t half = (uint64_t)AM_WINDOW_ENTRIES << AM_GRANULE_BITS >> 1;
+    if (am_ledger_window.entries != NULL || !am_reserves_freely()) return;
+    am_entry *entries = am_reserve(WINDOW_BYTES);
+    if (entries == NULL) return;
+    const uint64_t middle = (uint64_t)(uintptr_t)entries;
+    if (middle <= half) { /* NULL must not be in it */
+        am_unreserve(entries, WINDOW_BYTES);
+        return;
+    }
+    am_ledger_window = (am_window){entries, middle - half};
+    atomic_fetch_add_explicit(&reserved_bytes, WINDOW_BYTES, memory_order_relaxed);
+}
 
 am_entry *am_ledger_grow(const void *address) {
     uintptr_t a = (uintptr_t)address;
@@ -63,6 +81,9 @@ int64_t am_ledger_resident_bytes(void) {
     uint32_t leaves = atomic_load_explicit(&leaf_count, memory_order_relaxed);
     int64_t resident = 0;
     if (leaves > KNOWN_LEAVES) return -1;
+    if (am_ledger_window.entries != NULL)
+        resident = am_resident_bytes(am_ledger_window.entries, WINDOW_BYTES);
+    if (resident < 0) return -1;
     for (uint32_t i = 0; i < leaves; i++) {
         am_entry *leaf = known_leaves[i];
         int64_t found = leaf == NULL ? 0 : am_resident_bytes(leaf, LEAF_BYTES);

@@ -1,11 +1,11 @@
 /* The ledger: which node owns the block at an address, how large it is, and which layer saw it.
  *
- * Four bytes for every 16 bytes of address space, in leaves of 32 MiB that are reserved when first
- * needed; pages nobody writes cost nothing. No header is put before a block, so size classes and
- * alignment stay as they are. An entry is written after the real allocation and cleared before the
- * real free, so an address is never ambiguous; different blocks have different entries, so no lock
- * is needed. A size that does not fit is kept in the two entries after the block's own, which lie
- * inside that block.
+ * Four bytes for every 16 bytes of address space: for one window of addresses, where nearly all blocks
+ * are, in one piece, elsewhere in leaves of 32 MiB that are reserved when first needed. Pages nobody
+ * writes cost nothing. No header is put before a block, so size classes and alignment stay as they
+ * are. An entry is written after the real allocation and cleared before the real free, so an address
+ * is never ambiguous; different blocks have different entries, so no lock is needed. A size that does
+ * not fit is kept in the two entries after the block's own, which lie inside that block.
  *
  *   entry      = node index (21 bits) | native (1 bit) | size (9 bits)
  *                size 511: see the two extensions
@@ -34,6 +34,20 @@ typedef _Atomic uint32_t am_entry;
 
 AM_OURS am_entry *_Atomic am_ledger_root[AM_LEAVES];
 
+/* An entry of the window is found without a look at the root. */
+#define AM_WINDOW_ENTRIES (1u << 30)
+
+typedef struct {
+    am_entry *entries;
+    uint64_t start; /* the first address */
+} am_window;
+
+AM_OURS am_window am_ledger_window;
+
+/* Opens the window, of 16 GiB around the addresses that the system gives out at present. Called before
+ * anything is recorded; once more changes nothing. Where address space is not free there is none. */
+void am_ledger_init(void);
+
 /* The entry of a block of this node, of the python domain, as far as it does not depend on the size. */
 static inline uint32_t am_ledger_code(uint32_t node) { return node << AM_NODE_SHIFT; }
 
@@ -44,13 +58,23 @@ typedef struct {
     int64_t size;
 } am_owner;
 
-/* The address of an entry, or NULL when its leaf does not exist, or cannot. */
+/* The number of a granule. What is no multiple is turned round to a number that is too high: so one
+ * comparison finds both. */
+AM_HOT uint64_t am_granule(uint64_t address) {
+    return address >> AM_GRANULE_BITS | address << (64 - AM_GRANULE_BITS);
+}
+
+/* The address of an entry, or NULL when its leaf does not exist, or cannot; of NULL there is none. */
 AM_HOT am_entry *am_ledger_find(const void *address) {
-    const uint64_t a = (uint64_t)(uintptr_t)address;
-    /* Turned round, so that one comparison finds both what is too high and what is no multiple. */
-    const uint64_t granule = a >> AM_GRANULE_BITS | a << (64 - AM_GRANULE_BITS);
+    const uint64_t inside = am_granule((uintptr_t)address - am_ledger_window.start);
+    if (AM_LIKELY(inside < AM_WINDOW_ENTRIES)) {
+        am_entry *entry = &am_ledger_window.entries[inside];
+        if (entry == NULL) __builtin_unreachable(); /* so nobody asks again */
+        return entry;
+    }
+    const uint64_t granule = am_granule((uintptr_t)address);
     const uint64_t at = granule >> (AM_LEAF_BITS - AM_GRANULE_BITS);
-    if (AM_UNLIKELY(at >= AM_LEAVES)) return NULL;
+    if (AM_UNLIKELY(at >= AM_LEAVES || address == NULL)) return NULL;
     am_entry *leaf = atomic_load_explicit(&am_ledger_root[at], memory_order_acquire);
     if (AM_UNLIKELY(leaf == NULL)) return NULL;
     return &leaf[granule & (AM_LEAF_ENTRIES - 1)];
@@ -96,11 +120,11 @@ static inline int am_ledger_put(const void *address, uint32_t node, int native, 
     return AM_PUT;
 }
 
-/* Bytes of address space reserved for leaves; only touched pages are resident. */
+/* Bytes of address space reserved for all of it; only touched pages are resident. */
 uint64_t am_ledger_reserved_bytes(void);
 
-/* Bytes of these that are resident, to the page; -1 where the system does not say. One system call
- * for each leaf. */
+/* Bytes of these that are resident, to the page; -1 where the system does not say. Takes the better
+ * part of a millisecond. */
 int64_t am_ledger_resident_bytes(void);
 
 #endif

@@ -9,7 +9,6 @@
 
 /* The functions below the hooks: written once, before the hooks are connected. */
 static am_malloc_family below;
-_Atomic int am_native_connected;
 
 static inline void record(const void *block, size_t size, uint32_t node, int exclusive) {
     am_record(block, node, AM_NATIVE_DOMAIN, (int64_t)size, exclusive);
@@ -142,18 +141,19 @@ static int preload_state(void) {
 
 static void connect_to(const am_malloc_family *family) {
     PRELOADED(connect_function *, "am_preload_connect")(family);
-    am_native_connected = family != NULL;
+    if (family != NULL) atomic_fetch_or(&am_active.foreign, AM_NATIVE_CONNECTED);
+    else atomic_fetch_and(&am_active.foreign, ~AM_NATIVE_CONNECTED);
 }
 
 void am_native_connect(void) {
-    if (am_native_connected || preload_state() != AM_NATIVE_READY) return;
+    if (am_native_is_connected() || preload_state() != AM_NATIVE_READY) return;
     /* Once: a call may still be under way from the last time. */
     if (below.malloc == NULL) below = *PRELOADED(below_function *, "am_preload_below")();
     connect_to(&hooks);
 }
 
 void am_native_disconnect(void) {
-    if (am_native_connected) connect_to(NULL);
+    if (am_native_is_connected()) connect_to(NULL);
 }
 
 static int reached(void) {
@@ -167,6 +167,6 @@ static int reached(void) {
 }
 
 int am_native_state(void) {
-    if (!am_native_connected) return preload_state();
+    if (!am_native_is_connected()) return preload_state();
     return reached() ? AM_NATIVE_SEEN : AM_NATIVE_BYPASSED;
 }

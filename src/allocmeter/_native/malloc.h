@@ -16,10 +16,7 @@ enum {
     AM_NATIVE_MISMATCHED = 4 /* the preload library is one of another version */
 };
 
-/* Whether calls of the malloc family are passed to our hooks. Read without the lock. */
-AM_OURS _Atomic int am_native_connected;
-
-/* Has calls passed to our hooks, where that is possible. */
+/* Has calls passed to our hooks, where that is possible (am_native_is_connected). */
 void am_native_connect(void);
 
 /* No more. */

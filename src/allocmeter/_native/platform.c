@@ -4,8 +4,10 @@
 #endif
 #include "platform.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,18 +29,34 @@ void *am_reserve(size_t bytes) {
     return start;
 }
 
-int64_t am_resident_bytes(void *start, size_t bytes) {
 #if defined(__APPLE__)
-    char pages[1024];
+typedef char am_page_state;
 #else
-    unsigned char pages[1024];
+typedef unsigned char am_page_state;
 #endif
+
+enum { PAGES_AT_ONCE = 16384, GROUP = 64 };
+
+/* Most of a sparse table is not there, and passed over in groups. */
+static int64_t resident_pages(const am_page_state *pages, size_t count) {
+    static const am_page_state none[GROUP];
+    int64_t resident = 0;
+    for (size_t at = 0; at < count; at += GROUP) {
+        const size_t group = count - at < GROUP ? count - at : GROUP;
+        if (memcmp(pages + at, none, group) == 0) continue;
+        for (size_t i = 0; i < group; i++) resident += pages[at + i] & 1;
+    }
+    return resident;
+}
+
+int64_t am_resident_bytes(void *start, size_t bytes) {
+    am_page_state pages[PAGES_AT_ONCE];
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), step = sizeof pages * page;
     int64_t resident = 0;
     for (size_t at = 0; at < bytes; at += step) {
         const size_t part = bytes - at < step ? bytes - at : step;
         if (mincore((char *)start + at, part, pages) != 0) return -1;
-        for (size_t i = 0; i < part / page; i++) resident += (pages[i] & 1) * (int64_t)page;
+        resident += resident_pages(pages, part / page) * (int64_t)page;
     }
     return resident;
 }
@@ -47,6 +65,16 @@ size_t am_address_space(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
     return (size_t)limit.rlim_cur;
+}
+
+int am_reserves_freely(void) {
+    char accounting = '0';
+    int file = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        if (read(file, &accounting, 1) != 1) accounting = '0';
+        (void)close(file);
+    }
+    return accounting != '2' && am_address_space() == SIZE_MAX;
 }
 
 uint32_t am_coarse_time(void) {

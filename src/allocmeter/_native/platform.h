@@ -32,6 +32,10 @@ void *am_reserve(size_t bytes);
 /* How much address space a process may have; SIZE_MAX without a limit. */
 size_t am_address_space(void);
 
+/* Whether it may also reserve gigabytes that it never touches: there is no limit, and the system does
+ * not count them as memory. */
+int am_reserves_freely(void);
+
 /* Tenths of a second since some moment before the process began; never 0, never less than before. */
 uint32_t am_coarse_time(void);
 

@@ -110,7 +110,7 @@ static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_
 static AM_SELDOM void release_anyhow(const PyMemAllocatorEx *below, void *block, int raw) {
     am_owner owner = am_ledger_take(block);
     if (owner.node != AM_NONE) am_record_credit(owner, am_free_is_exclusive(!raw));
-    if (AM_LIKELY(!am_native_connected)) {
+    if (AM_LIKELY(!am_native_is_connected())) {
         below->free(below->ctx, block);
         return;
     }
@@ -120,12 +120,19 @@ static AM_SELDOM void release_anyhow(const PyMemAllocatorEx *below, void *block,
     am_unmute(state);
 }
 
-AM_HOT void release(const PyMemAllocatorEx *below, void *block, int raw) {
+AM_HOT void release(size_t at, void *block, int raw) {
+    if (AM_UNLIKELY(!am_is_undisturbed())) {
+        release_anyhow(allocator_at(at), block, raw);
+        return;
+    }
     am_entry *entry = am_ledger_find(block);
     uint32_t code = entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_relaxed);
-    int done = code == 0 || (!raw && am_record_free(entry, code));
-    if (AM_LIKELY(done && !am_native_connected)) below->free(below->ctx, block);
-    else release_anyhow(below, block, raw);
+    if (code != 0 && (raw || !am_record_free(entry, code))) {
+        release_anyhow(allocator_at(at), block, raw);
+        return;
+    }
+    const PyMemAllocatorEx *below = allocator_at(at);
+    below->free(below->ctx, block);
 }
 
 #define BELOW(domain) allocator_at(offsetof(layer_t, domain))
@@ -151,7 +158,7 @@ AM_HOT void release(const PyMemAllocatorEx *below, void *block, int raw) {
     }                                                                                   \
     static void domain##_free(void *context, void *block) {                             \
         (void)context;                                                                  \
-        release(BELOW(domain), block, is_raw);                                          \
+        release(offsetof(layer_t, domain), block, is_raw);                              \
     }                                                                                   \
     static PyMemAllocatorEx domain##_hooks(const PyMemAllocatorEx *below) {             \
         return (PyMemAllocatorEx){below->ctx, domain##_malloc, domain##_calloc,         \

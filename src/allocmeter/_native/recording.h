@@ -72,8 +72,8 @@ AM_HOT int am_free_is_exclusive(int locked) {
 }
 
 /* What nearly every free of the interpreter's is: of a small block of the python domain, by a thread
- * that holds the lock, while its owner is active, or of one of ours. Takes it off the books; 0 and
- * nothing done if anything about it is out of the ordinary. */
+ * that holds the lock, while its owner is active, or of one of ours, and nothing disturbs
+ * (am_is_undisturbed). Takes it off the books; 0 and nothing done if it is another. */
 AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
     am_pending *pending = &am_active.pending;
     uint32_t size = code ^ am_active.code; /* if all but the size is equal */
@@ -82,7 +82,6 @@ AM_HOT int am_record_free(am_entry *entry, uint32_t code) {
         if (size >= AM_SIZE_EXTENDED) return 0;
         pending = &am_active.own;
     }
-    if (AM_UNLIKELY(!am_is_undisturbed())) return 0;
     atomic_store_explicit(entry, 0, memory_order_relaxed);
     am_pending_credit(pending, (int64_t)size);
     return 1;
@@ -99,7 +98,7 @@ AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
         pending = &am_active.own;
         code = am_ledger_code(AM_OWN);
     }
-    if (AM_UNLIKELY(block == NULL || size >= am_active.short_sizes)) return 0;
+    if (AM_UNLIKELY(size >= am_active.short_sizes)) return 0;
     am_entry *entry = am_ledger_find(block);
     if (AM_UNLIKELY(entry == NULL)) return 0;
     if (AM_UNLIKELY(atomic_load_explicit(entry, memory_order_relaxed) != 0)) return 0;
