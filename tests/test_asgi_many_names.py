@@ -95,6 +95,7 @@ async def test_a_hundred_thousand_names_of_the_user_are_as_many_rows_as_agreed(l
     assert sum(registry.row(name).count for name in registry) == MANY
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 async def test_paths_that_a_real_server_is_asked_for_are_bounded_likewise(live):
     app, registry = measured(application())

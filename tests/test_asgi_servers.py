@@ -133,6 +133,7 @@ async def all_at_once(address):
     assert {status for path, status in statuses if path != "/nowhere"} == {200}
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 def test_under_load_each_route_costs_what_it_costs_alone(server, directory):
     alone, _ = served(server, directory, one_after_the_other)

@@ -35,6 +35,7 @@ def seeds(share):
     return "[" + ", ".join(f'"{SEED}/{number}"' for number in numbers) + "]"
 
 
+@pytest.mark.slow
 def test_every_figure_is_that_of_the_model():
     assert output_of(RUN, seeds(0.8), "{}", timeout=600) == "all equal\n"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from compiling import CORE, NATIVE, compile_c, skip_unless_the_toolchain_has
 
 # The sources that include no Python.h.
@@ -38,6 +40,7 @@ def run(program, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_core_keeps_its_promises_without_python(tmp_path):
     program = compiled(tmp_path, "-O2")
     for seed in (1, 2, 20240229):
@@ -46,12 +49,14 @@ def test_the_core_keeps_its_promises_without_python(tmp_path):
         assert said == f"ok seed {seed}: {parts}\n"
 
 
+@pytest.mark.slow
 def test_no_address_or_undefined_behaviour_is_reported(tmp_path):
     flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     skip_unless_the_toolchain_has(tmp_path, *flags)
     assert run(compiled(tmp_path, *flags)).startswith("ok ")
 
 
+@pytest.mark.slow
 def test_no_data_race_is_reported(tmp_path):
     skip_unless_the_toolchain_has(tmp_path, "-fsanitize=thread")
     said = run(compiled(tmp_path, "-fsanitize=thread"), "foreign", "lifetimes")

@@ -209,6 +209,7 @@ def test_of_reruns_the_time_counts_that_passed(project):
     assert project.saved("main")["test_flaky"]["bytes_allocated"] == 36 + 3033
 
 
+@pytest.mark.slow
 @pytest.mark.exact
 def test_workers_of_xdist_are_compared_by_the_controller(project):
     plugins = ("anyio.pytest_plugin", XDIST)

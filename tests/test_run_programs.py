@@ -59,6 +59,7 @@ def test_compileall_writes_the_same_files(tmp_path, jobs):
     assert sum(name.endswith(".pyc") for name in seen[1]) > 50
 
 
+@pytest.mark.slow
 def test_pytest_runs_a_suite(tmp_path):
     suite = tmp_path / "suite"
     shutil.copytree(PROGRAMS / "suite", suite, ignore=shutil.ignore_patterns("__pycache__"))
