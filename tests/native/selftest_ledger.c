@@ -122,7 +122,8 @@ static void a_window_is_like_the_rest(selftest_random *random) {
     base = am_ledger_window.start + WINDOW_BYTES - BORDER;
     CHECK(reserved_for_many_blocks(random) <= 2 * AM_LEAF_ENTRIES * sizeof(am_entry));
     base = am_ledger_window.start - BORDER;
-    CHECK(reserved_for_many_blocks(random) <= 3 * AM_LEAF_ENTRIES * sizeof(am_entry));
+    if (am_ledger_window.start > BORDER) /* not under valgrind, which gives out low addresses */
+        CHECK(reserved_for_many_blocks(random) <= 3 * AM_LEAF_ENTRIES * sizeof(am_entry));
     CHECK(am_ledger_resident_bytes() > 0);
 }
 

@@ -23,11 +23,8 @@ void am_ledger_init(void) {
     am_entry *entries = am_reserve(WINDOW_BYTES);
     if (entries == NULL) return;
     const uint64_t middle = (uint64_t)(uintptr_t)entries;
-    if (middle <= half) { /* NULL must not be in it */
-        am_unreserve(entries, WINDOW_BYTES);
-        return;
-    }
-    am_ledger_window = (am_window){entries, middle - half};
+    /* NULL is not in it. */
+    am_ledger_window = (am_window){entries, middle > half ? middle - half : 1 << AM_GRANULE_BITS};
     atomic_fetch_add_explicit(&reserved_bytes, WINDOW_BYTES, memory_order_relaxed);
 }
 
