@@ -12,6 +12,7 @@ from allocmeter.errors import BackendUnavailableError
 from allocmeter.leak_check import Repetition
 from allocmeter.scopes import measure
 from allocmeter.size_classes import count_size_classes
+from allocmeter.testing.contexts import clear, fill
 from allocmeter.testing.figures import figures_of, largest, smallest
 from allocmeter.testing.findings import examined
 from allocmeter.testing.loops import even_out
@@ -84,13 +85,18 @@ class Measurement:
                 if self.asked.budget.is_limited:
                     count_size_classes(scope)
                 even_out()
+                fillers = fill()
                 begun = perf_counter()
                 empty_free_lists()  # last: a number that is let go of lies in one
-            yield scope
+            try:
+                yield scope
+            finally:
+                with OWN:
+                    shortest = min(shortest, perf_counter() - begun)
+                    clear(fillers)
+                    del kept
             with OWN:
-                shortest = min(shortest, perf_counter() - begun)
                 self._settle()
-                del kept
 
     def _settle(self) -> None:
         scope, self._scope = self._scope, None
