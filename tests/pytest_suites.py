@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from allocmeter.testing.baselines import environment_key
 from tracing import coverage_variables
 
 ANYIO = "anyio.pytest_plugin"
@@ -88,6 +89,38 @@ class Suite:
         assert self.run(source, *options, plugins=plugins) == {}
         assert self.result.ret == pytest.ExitCode.USAGE_ERROR, self.result.outlines
         return self.result.stderr.str()
+
+
+class Project:
+    """A suite with baselines, whose tests read from a file what they are to do.
+
+    Args:
+        suite: where it is.
+        source: of its tests, unless a run has others.
+        plugins: to load beside ours, unless a run has others.
+    """
+
+    def __init__(self, suite, source, plugins=()):
+        self.suite = suite
+        self.path = suite.pytester.path
+        self.directory = self.path / ".allocmeter" / environment_key()
+        self._source = source
+        self._plugins = plugins
+
+    def run(self, *options, source=None, plugins=None, **given):
+        """Run the tests with what they are given; return the exit status of pytest."""
+        (self.path / "given.json").write_text(json.dumps(given))
+        loaded = self._plugins if plugins is None else plugins
+        self.outcomes = self.suite.run(source or self._source, *options, plugins=loaded)
+        self.text = self.suite.result.stdout.str()
+        self.errors = self.suite.result.stderr.str()
+        self.named = [line.split()[1] for line in self.text.splitlines() if "FAILED  " in line]
+        return self.suite.result.ret
+
+    def saved(self, name):
+        """Return what a baseline holds of each test, by the test's name."""
+        document = json.loads((self.directory / f"{name}.json").read_text("utf-8"))
+        return {test.partition("::")[2]: found for test, found in document["tests"].items()}
 
 
 def verdicts(outcomes):

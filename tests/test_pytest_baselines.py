@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from allocmeter.testing.baselines import environment_key
-from pytest_suites import RERUNS, XDIST, suite  # noqa: F401 - a fixture
+from pytest_suites import ANYIO, RERUNS, XDIST, Project, suite  # noqa: F401 - a fixture
 
 # `blocks` and `size` say what the tests allocate.
 SUITE = """
@@ -43,27 +42,11 @@ SUITE = """
 
 @pytest.fixture
 def project(suite):  # noqa: F811
-    return Project(suite)
+    return ChangeableProject(suite, SUITE, [ANYIO])
 
 
-class Project:
-    """A suite whose tests allocate what it is told."""
-
-    def __init__(self, suite):  # noqa: F811
-        self.suite = suite
-        self.path = suite.pytester.path
-        self.directory = self.path / ".allocmeter" / environment_key()
-
-    def run(self, *options, source=SUITE, plugins=("anyio.pytest_plugin",), **given):
-        (self.path / "given.json").write_text(json.dumps(given))
-        self.suite.run(source, *options, plugins=plugins)
-        self.text = self.suite.result.stdout.str()
-        self.errors = self.suite.result.stderr.str()
-        return self.suite.result.ret
-
-    def saved(self, name):
-        document = json.loads((self.directory / f"{name}.json").read_text("utf-8"))
-        return {test.partition("::")[2]: found for test, found in document["tests"].items()}
+class ChangeableProject(Project):
+    """A suite whose tests allocate what it is told, and whose baselines can be changed."""
 
     def change(self, name, **facts):
         path = self.directory / f"{name}.json"

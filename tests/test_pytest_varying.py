@@ -7,10 +7,9 @@ import json
 import pytest
 
 from allocmeter.limits import Limit
-from allocmeter.testing.baselines import environment_key
 from allocmeter.testing.figures import TestFigures
 from allocmeter.testing.rounds import Rounds
-from pytest_suites import ANYIO, HYPOTHESIS, suite  # noqa: F401 - a fixture
+from pytest_suites import ANYIO, HYPOTHESIS, Project, suite  # noqa: F401 - a fixture
 
 # `extra` says of each call of `test_varies` how many blocks of 1 KiB it allocates beside its own,
 # the last one for all that follow; `steady` and `varying` add some to all calls of these tests.
@@ -39,27 +38,15 @@ BY_TURNS = [0, 1] * 20
 
 @pytest.fixture
 def project(suite):  # noqa: F811
-    return Project(suite)
+    return SavedProject(suite, SUITE)
 
 
-class Project:
+class SavedProject(Project):
     """A suite of which the figures of each round are given."""
-
-    def __init__(self, suite):  # noqa: F811
-        self.suite = suite
-        self.directory = suite.pytester.path / ".allocmeter" / environment_key()
-
-    def run(self, *options, source=SUITE, plugins=(), **given):
-        (self.suite.pytester.path / "given.json").write_text(json.dumps(given))
-        self.outcomes = self.suite.run(source, *options, plugins=plugins)
-        self.text = self.suite.result.stdout.str()
-        self.named = [line.split()[1] for line in self.text.splitlines() if "FAILED  " in line]
-        return self.suite.result.ret
 
     def save(self, source=SUITE, plugins=(), **given):
         assert self.run("--allocmeter-save=main", source=source, plugins=plugins, **given) == 0
-        document = json.loads((self.directory / "main.json").read_text("utf-8"))
-        return {test.partition("::")[2]: found for test, found in document["tests"].items()}
+        return self.saved("main")
 
 
 @pytest.mark.exact
@@ -261,3 +248,15 @@ def test_what_takes_long_is_not_called_again_unless_that_would_call_it_worse():
     assert not compared.go_on([few], 6.0)
     assert compared.go_on([many], 6.0), "the first fills caches"
     assert not compared.go_on([many] * 3, 6.0)
+
+
+def test_what_takes_fewer_bytes_each_time_is_called_until_it_does_not():
+    """Up to Python 3.12 instances of a class shrink, so the number of calls would tell."""
+    falling = [TestFigures(5, size, 100, 0, 0) for size in range(1000, 840, -8)]
+    rounds = Rounds(usual=5)
+    assert rounds.go_on(falling[:5])
+    assert not rounds.go_on([*falling[:6], falling[5]])
+    assert rounds.go_on(falling[:19])
+    assert not rounds.go_on(falling)
+    assert not Rounds(asked=3, usual=3).go_on([*falling[:2], falling[0]])
+    assert not Rounds().go_on(falling[:1])
