@@ -79,12 +79,12 @@ class Measurement:
         while known < len(self._rounds) and self._often.go_on(self._rounds, shortest):
             known = len(self._rounds)
             with OWN:
-                kept = scattered(known) if known else []
                 self._scopes_before = snapshot()
                 self._scope = scope = measure()
                 if self.asked.budget.is_limited:
                     count_size_classes(scope)
                 even_out()
+                kept = scattered(known) if known else []
                 fillers = fill()
                 begun = perf_counter()
                 empty_free_lists()  # last: a number that is let go of lies in one

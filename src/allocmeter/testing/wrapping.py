@@ -56,6 +56,7 @@ def _measuring_function(fn: Callable[..., Any], measurement: Measurement) -> Cal
                             result = target(*arguments)
                     if hasattr(result, "__await__"):
                         measurement.unavailable = _NOT_ASYNC
+                    del scope  # its memory is not to be found by the next round
             except BaseException as error:
                 if not measurement.is_done(error):
                     raise
@@ -91,6 +92,7 @@ def _measuring_coroutine_function(
                     else:  # it may do any amount of work before it returns its awaitable
                         with scope:
                             result = await fn(*args, **kwargs)
+                    del scope  # its memory is not to be found by the next round
             except BaseException as error:
                 if not measurement.is_done(error):
                     raise
