@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def _prepare() -> None:
         _fillers.setdefault(_place(filler), filler)
 
 
-def _place(variable: ContextVar[object]) -> int:
+def _place(variable: ContextVar[Any]) -> int:
     """Return where on the first level it is kept: as `hamt_hash` in CPython's Python/hamt.c."""
     found = hash(variable)
     return (found ^ found >> 32) % _PLACES
