@@ -103,6 +103,13 @@ static void many_blocks_stay_apart(selftest_random *random) {
     }
 }
 
+static void blocks_far_apart_stay_apart(void) {
+    for (int bits = AM_GRANULE_BITS; (uintptr_t)1 << bits <= BORDER; bits++)
+        put((uintptr_t)1 << bits, python_block(AM_FIRST, bits));
+    for (int bits = AM_GRANULE_BITS; (uintptr_t)1 << bits <= BORDER; bits++)
+        expect((uintptr_t)1 << bits, python_block(AM_FIRST, bits));
+}
+
 static uint64_t reserved_for_many_blocks(selftest_random *random) {
     sizes_come_back();
     an_occupied_address_keeps_its_block();
@@ -110,7 +117,9 @@ static uint64_t reserved_for_many_blocks(selftest_random *random) {
     uint64_t before = am_ledger_reserved_bytes();
     many_blocks_stay_apart(random);
     a_large_size_is_no_block();
-    return am_ledger_reserved_bytes() - before;
+    uint64_t reserved = am_ledger_reserved_bytes() - before;
+    blocks_far_apart_stay_apart();
+    return reserved;
 }
 
 /* In both of its ends, and right beside it. */
