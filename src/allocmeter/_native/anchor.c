@@ -40,7 +40,7 @@ static int anchor_clear(PyObject *self) {
 static void anchor_dealloc(PyObject *self) {
     PyObject_GC_UnTrack(self);
     (void)anchor_clear(self);
-    Py_TYPE(self)->tp_free(self);
+    am_own_free(self);
 }
 
 static PyObject *anchor_enter(PyObject *object, PyObject *unused) {

@@ -9,6 +9,9 @@
 
 static const int never;
 const int *am_collecting = &never;
+static int uncounted;
+int *am_collector_count = &uncounted;
+am_collector_hold_t am_collector_held;
 
 static struct {
     uint64_t state_id; /* of the thread that collects; 0: not known, the flag tells whether one does */
@@ -19,6 +22,16 @@ static struct {
 static PyObject *at_start, *at_stop;
 
 static struct _gc_runtime_state *gc(void) { return &PyInterpreterState_Main()->gc; }
+
+static int *count_of_youngest(void) {
+#if PY_VERSION_HEX < 0x030E0000
+    return &gc()->generations[0].count;
+#else
+    /* The three generations have other names in some releases of 3.14, and the same place. */
+    char *permanent = (char *)&gc()->permanent_generation;
+    return &((struct gc_generation *)(permanent - 3 * sizeof(struct gc_generation)))->count;
+#endif
+}
 
 static void begin(uint32_t node) {
     collection.node = node;
@@ -69,13 +82,49 @@ static PyObject *kept(PyObject **callable, PyMethodDef *definition) {
 PyObject *am_collector_start_callback(void) { return kept(&at_start, &start_callback); }
 PyObject *am_collector_stop_callback(void) { return kept(&at_stop, &stop_callback); }
 
+/* Sets are counted one by one: the interpreter keeps no spare ones. */
+static int counts_sets(int *count) {
+    const int before = *count;
+    *count = AM_COUNT_HELD;
+    PyObject *one = PySet_New(NULL), *other = PySet_New(NULL);
+    int right = one != NULL && other != NULL && *count == AM_COUNT_HELD + 2;
+    Py_XDECREF(one);
+    Py_XDECREF(other);
+    right &= *count == AM_COUNT_HELD + 2;
+    *count = before;
+    PyErr_Clear();
+    return right;
+}
+
+/* What is held now, if anything, changes with it. */
+static void count_with(int *count) {
+    if (am_collector_count == count) return;
+    if (am_collector_held.depth != 0) {
+        *am_collector_count = am_collector_held.count;
+        am_collector_held.count = *count;
+        *count = AM_COUNT_HELD;
+    }
+    am_collector_count = count;
+}
+
 int am_collector_verify(void) {
-    int trusted = collection.flag_at_start == 1 && gc()->collecting == 0;
+    int *count = count_of_youngest();
+    int trusted = collection.flag_at_start == 1 && gc()->collecting == 0 && counts_sets(count);
     am_collecting = trusted ? &gc()->collecting : &never;
+    count_with(trusted ? count : &uncounted);
     return trusted;
 }
 
-void am_collector_ignore(void) { am_collecting = &never; }
+void am_collector_ignore(void) {
+    am_collecting = &never;
+    count_with(&uncounted);
+}
+
+void am_collector_repair(void) {
+    if (am_collector_held.depth == 0) return;
+    am_collector_held.depth = 1;
+    am_collector_release();
+}
 
 uint32_t am_collector_node(uint32_t node) {
     if (node == AM_NONE) return node; /* muted: the hook around this one has asked, or need not */

@@ -136,20 +136,31 @@ static inline const PyThreadState *am_mute(void) {
 static inline void am_unmute(const PyThreadState *state) { am_thread.state = state; }
 
 /* Own sections nest; they must not span anything that can switch to another task. Lock held. */
-static inline void am_own_begin(void) {
+static inline void am_own_begin_lasting(void) {
     am_thread_t *thread = &am_thread;
     if (thread->own_depth++ == 0) thread->node_outside = thread->node;
     thread->node = AM_OWN;
     am_listen(1);
 }
 
-static inline void am_own_end(void) {
+static inline void am_own_end_lasting(void) {
     am_thread_t *thread = &am_thread;
     if (--thread->own_depth == 0) {
         thread->node = thread->node_outside;
         if (AM_UNLIKELY(thread->left_elsewhere != am_left_elsewhere)) thread->state = AM_NO_STATE;
     }
     am_listen(-1);
+}
+
+/* The same for what is over soon, and waits for nobody: it also holds the collector. */
+static inline void am_own_begin(void) {
+    am_own_begin_lasting();
+    am_collector_hold();
+}
+
+static inline void am_own_end(void) {
+    am_collector_release();
+    am_own_end_lasting();
 }
 
 /* Has the hooks leave a trace of the calls that follow in this own section, whatever becomes of the

@@ -1,6 +1,7 @@
 #include "crossing.h"
 
 #include "awaiting.h"
+#include "ownership.h"
 
 enum { NEW, RUNNING, FINISHED };
 
@@ -248,7 +249,7 @@ static void crossing_dealloc(PyObject *object) {
     PyObject_GC_UnTrack(object);
     (void)crossing_clear(object);
     if (spares < MOST_SPARE) spare[spares++] = (crossing_t *)object;
-    else PyObject_GC_Del(object);
+    else am_own_free(object);
 }
 
 PyTypeObject am_crossing_type = {

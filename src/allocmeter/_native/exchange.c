@@ -223,7 +223,7 @@ static void exchange_dealloc(PyObject *object) {
     Py_XDECREF(self->path);
     Py_XDECREF(self->root_path);
     Py_XDECREF(self->notable);
-    Py_TYPE(object)->tp_free(object);
+    am_own_free(object);
 }
 
 PyTypeObject am_exchange_type = {

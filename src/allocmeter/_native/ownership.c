@@ -19,6 +19,7 @@ static PyObject *own_method_bind(PyObject *self, PyObject *object, PyObject *typ
     }
     am_own_begin();
     PyObject *bound = PyCFunction_New(descriptor->method, object);
+    am_collector_hand_out();
     am_own_end();
     return bound;
 }
@@ -81,30 +82,28 @@ int am_own_methods_add(PyTypeObject *type, PyMethodDef *methods) {
     return 0;
 }
 
-/* Before 3.12 an allocation may collect garbage at once, and what finalizers do would be taken for ours.
- * The program's next allocation does it. */
 PyObject *am_own_alloc(PyTypeObject *type) {
     am_own_begin();
-#if PY_VERSION_HEX < 0x030C0000
-    int collects = PyGC_Disable();
-#endif
     PyObject *self = type->tp_alloc(type, 0);
-#if PY_VERSION_HEX < 0x030C0000
-    if (collects) (void)PyGC_Enable();
-#endif
     am_own_end();
     return self;
 }
 
+void am_own_free(PyObject *object) {
+    am_collector_hold();
+    Py_TYPE(object)->tp_free(object);
+    am_collector_release();
+}
+
 static PyObject *guard_enter(PyObject *self, PyObject *unused) {
     (void)unused;
-    am_own_begin();
+    am_own_begin_lasting();
     return Py_NewRef(self);
 }
 
 static PyObject *guard_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     (void)self, (void)args, (void)count;
-    if (AM_HOLDS(am_thread.own_depth != 0, AM_SECTION_BEGUN)) am_own_end();
+    if (AM_HOLDS(am_thread.own_depth != 0, AM_SECTION_BEGUN)) am_own_end_lasting();
     Py_RETURN_NONE;
 }
 

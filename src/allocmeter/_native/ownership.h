@@ -15,8 +15,9 @@ int am_ownership_init(void);
  * sections. The table must be static. 0, or -1 with an exception set. */
 int am_own_methods_add(PyTypeObject *type, PyMethodDef *methods);
 
-/* tp_alloc in an own section. */
+/* tp_alloc in an own section; and tp_free of what was made in one, which the collector has not counted. */
 PyObject *am_own_alloc(PyTypeObject *type);
+void am_own_free(PyObject *object);
 
 /* The object behind `with OWN:`, a new reference. Entering begins an own section, leaving ends it. */
 PyObject *am_own_guard(void);

@@ -100,7 +100,7 @@ static void scope_dealloc(PyObject *object) {
     (void)scope_clear(object);
     Py_XDECREF(self->name);
     Py_XDECREF(self->registry);
-    Py_TYPE(object)->tp_free(object);
+    am_own_free(object);
 }
 
 /* What `async with` awaits. A real coroutine hands its result over without a StopIteration, which
@@ -108,6 +108,7 @@ static void scope_dealloc(PyObject *object) {
 static PyObject *ready(PyObject *value) {
     am_own_begin();
     PyObject *coroutine = PyObject_CallOneArg(am_python.ready, value);
+    am_collector_hand_out();
     am_own_end();
     return coroutine;
 }

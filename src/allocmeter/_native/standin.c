@@ -1,5 +1,7 @@
 #include "standin.h"
 
+#include "ownership.h"
+
 static int standin_traverse(PyObject *object, visitproc visit, void *arg) {
     Py_VISIT((PyObject *)((am_standin *)object)->holder.previous);
     return 0;
@@ -16,7 +18,7 @@ static void standin_dealloc(PyObject *object) {
     am_node_drop(self->holder.node);
     am_listen(-1);
     (void)standin_clear(object);
-    PyObject_GC_Del(object);
+    am_own_free(object);
 }
 
 PyTypeObject am_standin_type = {
