@@ -1,6 +1,7 @@
 #include "context.h"
 
 #include "mapping.h"
+#include "recall.h"
 #include "scope.h"
 #include "standin.h"
 
@@ -28,12 +29,14 @@ void am_silence(void) {
     }
 }
 
-int am_is_attached(const PyThreadState *state) {
+int am_is_attached(const PyThreadState *state, int locked) {
     if (state == NULL) return 0;
 #if PY_VERSION_HEX < 0x030C0000
     /* Before 3.12 the answer is the process's: the state may be that of the thread that holds the
      * lock while this one runs without it. Do not look inside before knowing that it is ours. */
-    if (state != PyGILState_GetThisThreadState()) return 0;
+    if (!locked && state != PyGILState_GetThisThreadState()) return 0;
+#else
+    (void)locked;
 #endif
     if (state->interp == main_interpreter) return 1;
     atomic_fetch_or_explicit(&am_active.foreign, AM_OTHER_INTERPRETERS, memory_order_relaxed);
@@ -64,9 +67,12 @@ static int is_holder(PyObject *value) {
 #define SPARE_CALLS 20
 
 am_holder *am_context_value(void) {
+    PyThreadState *state = PyThreadState_Get();
+    const PyObject *mapping = am_mapping_of(state);
+    const am_recalled *known = am_recall(mapping);
+    if (known != NULL) return known->value;
     PyObject *value = NULL;
 #ifdef CALLS_LEFT
-    PyThreadState *state = PyThreadState_Get();
     state->CALLS_LEFT += SPARE_CALLS;
 #endif
     int failed = PyContextVar_Get(variable, NULL, &value) < 0;
@@ -74,10 +80,11 @@ am_holder *am_context_value(void) {
     state->CALLS_LEFT -= SPARE_CALLS;
 #endif
     if (failed) PyErr_Clear();
-    if (value == NULL) return NULL;
-    Py_DECREF(value); /* the context keeps it */
+    Py_XDECREF(value); /* the context keeps it */
     /* Ours alone to set; but code that copies whole contexts can set any variable to anything. */
-    return is_holder(value) ? (am_holder *)value : NULL;
+    am_holder *holder = value != NULL && is_holder(value) ? (am_holder *)value : NULL;
+    if (!failed) (void)am_recall_note(mapping, holder);
+    return holder;
 }
 
 static const PyObject *this_context(void) { return PyThreadState_Get()->context; }
@@ -114,7 +121,25 @@ static void remember(uint32_t node, const PyThreadState *state) {
 static void remember_value(am_holder *value) {
     const PyThreadState *state = PyThreadState_Get();
     const am_holder *holder = effective(value, state->context);
-    remember(holder == NULL ? AM_ROOT : holder->node, state);
+    const uint32_t node = holder == NULL ? AM_ROOT : holder->node;
+    am_recalled *known = am_recall_note(am_mapping_of(state), value);
+    if (known != NULL && (value == NULL || !value->left_elsewhere)) { /* else contexts differ */
+        known->node = node;
+        known->left_elsewhere = am_left_elsewhere;
+    }
+    remember(node, state);
+}
+
+int am_catch_up(const PyThreadState *state) {
+    const am_thread_t *thread = &am_thread;
+    if (AM_UNLIKELY(thread->state == AM_MUTED || am_is_broken())) return 0;
+    if (AM_UNLIKELY(thread->own_depth && thread->state == AM_NO_STATE)) return 0; /* watched */
+    if (AM_UNLIKELY(state == NULL || state->interp != main_interpreter)) return 0;
+    const am_recalled *known = am_recall(am_mapping_of(state));
+    if (known == NULL || known->node == AM_NONE) return 0;
+    if (AM_UNLIKELY(known->left_elsewhere != am_left_elsewhere)) return 0;
+    remember(known->node, state);
+    return 1;
 }
 
 /* A thread that holds the lock may have changed the number of listeners at the moment when it was
@@ -130,7 +155,7 @@ uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive) {
     am_thread_t *thread = &am_thread;
     if (thread->state == AM_MUTED) return AM_NONE;
     if (AM_UNLIKELY(am_is_broken())) return broken_core(exclusive);
-    *exclusive = am_is_attached(state);
+    *exclusive = am_is_attached(state, locked);
     if (thread->own_depth) {
         thread->witnessed++;
         return AM_OWN;
@@ -171,6 +196,9 @@ int am_context_exchange(PyObject *from, PyObject *to, am_holder *value) {
 int am_context_enter(am_holder *holder, am_holder *inside) {
     am_holder *previous = am_context_holder();
     am_holder *value = inside == NULL ? holder : effective(inside, this_context());
+    const PyObject *before = am_mapping_now();
+    const am_recalled *known = am_recall(before);
+    const uint64_t before_serial = known == NULL ? 0 : known->serial;
     Py_XINCREF(previous);
     if (am_context_set(value) < 0) {
         Py_XDECREF(previous);
@@ -179,6 +207,9 @@ int am_context_enter(am_holder *holder, am_holder *inside) {
     Py_XSETREF(holder->previous, previous);
     holder->context = this_context();
     holder->left_elsewhere = 0;
+    holder->before = before;
+    holder->before_serial = before_serial;
+    holder->within_serial = (known = am_recall(am_mapping_now())) == NULL ? 0 : known->serial;
     return 0;
 }
 
@@ -187,11 +218,22 @@ static void leave_elsewhere(am_holder *holder) {
     am_left_elsewhere++;
 }
 
+/* If the context is as entering the holder has left it, and what it had before still exists, as it does
+ * where tasks have inherited it: has it back. */
+static int turn_back(const am_holder *holder, am_holder *back) {
+    PyObject *within = am_mapping_now();
+    const am_recalled *now = am_recall(within), *before = am_recall(holder->before);
+    return now != NULL && now->serial == holder->within_serial && before != NULL &&
+           before->serial == holder->before_serial && before->value == back &&
+           holder->context == this_context() &&
+           am_context_exchange(within, (PyObject *)holder->before, back);
+}
+
 /* Makes current what was so before the holder. If this is another context than it was entered in,
  * one that inherited it by copy, it is still the value there. */
 static void step_back(am_holder *holder) {
     am_holder *back = effective(holder->previous, this_context());
-    int failed = am_context_set(back) < 0;
+    int failed = !turn_back(holder, back) && am_context_set(back) < 0;
     if (failed) PyErr_Clear(); /* no memory: it stays the value here, and is passed over */
     if (failed || holder->context != this_context()) leave_elsewhere(holder);
     else Py_CLEAR(holder->previous);

@@ -25,6 +25,10 @@ typedef struct am_holder {
     const PyObject *context;    /* where it was made current; only ever compared: see below */
     uint32_t node;
     uint32_t left_elsewhere;    /* left in another context: `context` still holds it */
+    /* Where it was made current: the mapping until then, only compared, and the serials of this one
+     * and of the next (recall.h); NULL: not known. */
+    const PyObject *before;
+    uint64_t before_serial, within_serial;
 } am_holder;
 
 /* A holder does not keep the context it was entered in, which keeps the holder: scopes that nobody
@@ -85,11 +89,15 @@ static inline const PyThreadState *am_thread_state(void) {
 #endif
 }
 
-/* Whether this thread is attached to the main interpreter, given am_thread_state(). */
-int am_is_attached(const PyThreadState *state);
+/* Whether this thread is attached to the main interpreter, given am_thread_state(). `locked`: the
+ * caller is known to hold the lock of its interpreter. */
+int am_is_attached(const PyThreadState *state, int locked);
 
-/* `locked`: the caller is known to hold the lock of its interpreter. An answer that is not exclusive
- * is pinned, for the caller to unpin: am_foreign_unpin(). */
+/* After a change of context, what nearly every one of them needs: 1, and am_thread.node is the current
+ * node. 0: it has to be resolved. Lock held. */
+AM_SELDOM int am_catch_up(const PyThreadState *state);
+
+/* An answer that is not exclusive is pinned, for the caller to unpin: am_foreign_unpin(). */
 AM_COLD uint32_t am_resolve(const PyThreadState *state, int locked, int *exclusive);
 
 #define AM_UNKNOWN UINT32_MAX

@@ -6,6 +6,8 @@
 
 #include "mapping.h"
 
+#include "recall.h"
+
 #include <string.h>
 
 int am_mapping_is_trusted;
@@ -15,12 +17,12 @@ static PyObject **pointer_in(PyObject *context) {
     return (PyObject **)&((struct _pycontextobject *)context)->ctx_vars;
 }
 
-static PyObject *current_context(void) { return PyThreadState_Get()->context; }
-
-PyObject *am_mapping_now(void) {
-    PyObject *context = current_context();
+PyObject *am_mapping_of(const PyThreadState *state) {
+    PyObject *context = state->context;
     return am_mapping_is_trusted && context != NULL ? *pointer_in(context) : NULL;
 }
+
+PyObject *am_mapping_now(void) { return am_mapping_of(PyThreadState_Get()); }
 
 static void point(PyObject *context, PyObject *from, PyObject *to) {
     *pointer_in(context) = Py_NewRef(to);
@@ -30,7 +32,7 @@ static void point(PyObject *context, PyObject *from, PyObject *to) {
 }
 
 int am_mapping_exchange(PyObject *from, PyObject *to) {
-    PyObject *context = current_context();
+    PyObject *context = PyThreadState_Get()->context;
     if (!am_mapping_is_trusted || context == NULL || *pointer_in(context) != from) return 0;
     point(context, from, to);
     return 1;
@@ -81,7 +83,11 @@ int am_mapping_verify(PyObject *variable) {
     }
     int right = tried(context, variable);
     int failed = PyContext_Exit(context) < 0 || right < 0;
+    const PyObject *going = right > 0 ? *pointer_in(context) : NULL;
+    if (going != NULL) am_recall_watch(Py_TYPE(going));
+    (void)am_recall_note(going, NULL);
     Py_DECREF(context);
+    if (am_recall(going) != NULL) am_recall_unwatch();
     if (failed) return -1;
     am_mapping_is_trusted = verified = right;
     return 0;

@@ -14,14 +14,15 @@
 /* Whether the pointer can be trusted. */
 extern int am_mapping_is_trusted;
 
-/* Tries it with a variable that has no value in the current context. 0; or -1 with an exception set,
- * for want of memory. */
+/* Tries it with a variable that has no value in the current context, and whether mappings can be made
+ * known to recall.h. 0; or -1 with an exception set, for want of memory. */
 int am_mapping_verify(PyObject *variable);
 
 /* Trusts it no more, or again as far as it was found to be right: for tests. Returns what was so. */
 int am_mapping_trust(int trusted);
 
-/* The mapping of the current context, borrowed; NULL: there is no context, or no trust. */
+/* The mapping of the thread's current context, borrowed; NULL: there is no context, or no trust. */
+PyObject *am_mapping_of(const PyThreadState *state);
 PyObject *am_mapping_now(void);
 
 /* Has the current context point to `to`, if it points to `from`, of which the caller holds a

@@ -59,8 +59,8 @@ static AM_SELDOM void *recorded_anyhow(void *block, size_t size) {
 AM_HOT void *allocate_listening(size_t at, size_t size, int raw) {
     const PyThreadState *state = am_thread_state();
     const PyMemAllocatorEx *below = allocator_at(at);
-    if (AM_UNLIKELY(!am_is_remembered(state) || *am_collecting))
-        return allocate_anyhow(below, size, raw);
+    int known = am_is_remembered(state) || (!raw && am_catch_up(state));
+    if (AM_UNLIKELY(!known || *am_collecting)) return allocate_anyhow(below, size, raw);
     if (am_thread.node == AM_ROOT && !am_records_root()) return below->malloc(below->ctx, size);
     (void)am_mute();
     void *block = below->malloc(below->ctx, size);

@@ -68,7 +68,7 @@ AM_HOT int am_free_is_exclusive(int locked) {
     /* Before 3.12 the answer is the process's, and may be a new state where ours was freed. */
     if (state == am_thread.state) return 1;
 #endif
-    return am_is_attached(state);
+    return am_is_attached(state, locked);
 }
 
 /* What nearly every free of the interpreter's is: of a small block of the python domain, by a thread

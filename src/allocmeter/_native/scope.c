@@ -59,9 +59,11 @@ static AM_COLD int are_lost(void) {
     return 1;
 }
 
-/* Every own section that sets the variable allocates, so hooks in place have seen it. Whether they
- * had not. */
+/* An own section that sets the variable allocates, and so hooks in place have seen it; where it was
+ * not set, they are tried on purpose. Whether they had not. */
 static inline int lost_since(uint64_t allocations) {
+    if (am_own_allocations() != allocations) return 0;
+    PyObject_Free(PyObject_Malloc(1));
     return AM_UNLIKELY(am_own_allocations() == allocations) && am_hooks_wanted && are_lost();
 }
 
