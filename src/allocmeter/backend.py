@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from allocmeter._core import collector, figures, preload, types
-from allocmeter._core.callbacks import classify, ready
+from allocmeter._core.callbacks import classify
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, HookError
 
@@ -159,6 +159,4 @@ def report_broken_core() -> None:
 
 def connect(registry: types.NativeRegistry) -> None:
     """Give the core what it calls back, and the registry of scopes that name none."""
-    types.native().am_bind(
-        install, report_lost_hooks, report_broken_core, classify, ready, registry
-    )
+    types.native().am_bind(install, report_lost_hooks, report_broken_core, classify, registry)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TypeVar
 
 SUCCEEDED, FAILED, CANCELLED = 0, 1, 2  # as in _native/aggregate.h
-
-_Value = TypeVar("_Value")
 
 # Where each event loop keeps the exception that cancels. Looked up, not imported: a program that
 # does not use a loop must not pay for it, and cannot be cancelled by it.
@@ -34,8 +31,3 @@ def _is_failure(outcome: int) -> bool:
 def _cancellations() -> list[type[BaseException]]:
     found = (getattr(sys.modules.get(module), name, None) for module, name in _CANCELLATIONS)
     return [cancellation for cancellation in found if cancellation is not None]
-
-
-async def ready(value: _Value) -> _Value:
-    """Return `value` at once: what `async with` awaits when a scope is entered or left."""
-    return value

@@ -137,7 +137,7 @@ def _declare(library: ctypes.PyDLL) -> None:
         "am_registry_class": (py_object, []),
         "am_own_guard_object": (py_object, []),
         "am_own_context_object": (py_object, []),
-        "am_bind": (c_int, [py_object] * 6),
+        "am_bind": (c_int, [py_object] * 5),
         "am_install": (c_int, []),
         "am_uninstall": (c_int, []),
         "am_position": (c_int, []),

@@ -62,8 +62,8 @@ PyObject *am_own_guard_object(void) { return am_own_guard(); }
 PyObject *am_own_context_object(void) { return am_own_anchor(); }
 
 int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *broken, PyObject *classify,
-            PyObject *ready, PyObject *registry) {
-    const am_callbacks callbacks = {install, hooks_lost, broken, classify, ready, registry};
+            PyObject *registry) {
+    const am_callbacks callbacks = {install, hooks_lost, broken, classify, registry};
     return am_scope_bind(&callbacks);
 }
 

@@ -90,7 +90,7 @@ AM_API PyObject *am_own_context_object(void);
 
 /* What the core calls in Python, and the default registry: see scope.h. 0, or -1 with TypeError. */
 AM_API int am_bind(PyObject *install, PyObject *hooks_lost, PyObject *broken, PyObject *classify,
-                   PyObject *ready, PyObject *registry);
+                   PyObject *registry);
 
 /* -- hooks --------------------------------------------------------------------------------------- */
 

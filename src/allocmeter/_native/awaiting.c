@@ -1,5 +1,7 @@
 #include "awaiting.h"
 
+#include "context.h"
+
 PyObject *am_await_iterator(PyObject *awaitable) {
     if (PyCoro_CheckExact(awaitable) || PyGen_CheckExact(awaitable)) return Py_NewRef(awaitable);
     PyAsyncMethods *methods = Py_TYPE(awaitable)->tp_as_async;
@@ -35,4 +37,27 @@ PyObject *am_stop_taken(void) {
 void am_raise_thrown(PyObject *type, PyObject *value) {
     if (PyExceptionInstance_Check(type)) PyErr_SetObject((PyObject *)Py_TYPE(type), type);
     else PyErr_SetObject(type, value == Py_None ? NULL : value);
+}
+
+/* The exception is none of the program's making, nor its blocks: it and its arguments. */
+static void raise_stop(PyObject *value) {
+    am_own_begin();
+    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+    if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
+    am_collector_hand_out(2);
+    Py_XDECREF(stop);
+    am_own_end();
+}
+
+PyObject *am_stepped(PySendResult step, PyObject *result) {
+    if (step != PYGEN_RETURN) return result;
+    raise_stop(result);
+    Py_DECREF(result);
+    return NULL;
+}
+
+PyObject *am_iterated(PySendResult step, PyObject *result) {
+    if (step != PYGEN_RETURN || result != Py_None) return am_stepped(step, result);
+    Py_DECREF(result);
+    return NULL;
 }

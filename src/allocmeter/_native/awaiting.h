@@ -15,4 +15,12 @@ PyObject *am_stop_taken(void);
 /* Raises what was passed to throw(): an exception; or a type, and its value or None or NULL. */
 void am_raise_thrown(PyObject *type, PyObject *value);
 
+/* For whoever steps by hand, what a step came to: a result, which is taken over, is raised as
+ * StopIteration. */
+PyObject *am_stepped(PySendResult step, PyObject *result);
+
+/* How `await` steps from 3.12 on. The end of an iterator that has no value to return needs no
+ * exception. */
+PyObject *am_iterated(PySendResult step, PyObject *result);
+
 #endif

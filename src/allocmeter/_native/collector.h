@@ -58,8 +58,8 @@ AM_HOT void am_collector_release(void) {
     if (AM_LIKELY(*am_collector_count < 0)) *am_collector_count = am_collector_held.count;
 }
 
-/* An object made in between will be freed by the interpreter, which counts that. */
-static inline void am_collector_hand_out(void) { am_collector_held.count++; }
+/* Objects made in between will be freed by the interpreter, which counts that. */
+static inline void am_collector_hand_out(int objects) { am_collector_held.count += objects; }
 
 /* In a forked child: the threads that have held it are gone. */
 void am_collector_repair(void);

@@ -127,37 +127,16 @@ static PySendResult crossing_step(PyObject *object, PyObject *value, PyObject **
     return *result == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
 
-/* The exception is none of the program's making, nor its block. */
-static void raise_stop(PyObject *value) {
-    am_own_begin();
-    PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
-    if (stop != NULL) PyErr_SetObject(PyExc_StopIteration, stop);
-    Py_XDECREF(stop);
-    am_own_end();
-}
-
-/* For whoever steps by hand: a result is raised. */
-static PyObject *stepped(PySendResult step, PyObject *result) {
-    if (step != PYGEN_RETURN) return result;
-    raise_stop(result);
-    Py_DECREF(result);
-    return NULL;
-}
-
 static PyObject *crossing_send(PyObject *self, PyObject *value) {
     PyObject *result;
     PySendResult step = crossing_step(self, value, &result);
-    return stepped(step, result);
+    return am_stepped(step, result);
 }
 
-/* How `await` steps from 3.12 on. The end of an iterator that has no value to return needs no
- * exception. */
 static PyObject *crossing_next(PyObject *self) {
     PyObject *result;
     PySendResult step = crossing_step(self, Py_None, &result);
-    if (step != PYGEN_RETURN || result != Py_None) return stepped(step, result);
-    Py_DECREF(result);
-    return NULL;
+    return am_iterated(step, result);
 }
 
 static PyObject *crossing_throw(PyObject *object, PyObject *args) {
@@ -183,7 +162,7 @@ static PyObject *crossing_throw(PyObject *object, PyObject *args) {
     step_end(self, &absence);
     if (yielded != NULL) return yielded;
     PyObject *result = finish(self, am_stop_taken());
-    return result == NULL ? NULL : stepped(PYGEN_RETURN, result);
+    return result == NULL ? NULL : am_stepped(PYGEN_RETURN, result);
 }
 
 static PyObject *crossing_close(PyObject *object, PyObject *unused) {

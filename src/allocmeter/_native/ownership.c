@@ -19,7 +19,7 @@ static PyObject *own_method_bind(PyObject *self, PyObject *object, PyObject *typ
     }
     am_own_begin();
     PyObject *bound = PyCFunction_New(descriptor->method, object);
-    am_collector_hand_out();
+    am_collector_hand_out(1);
     am_own_end();
     return bound;
 }

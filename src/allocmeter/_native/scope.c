@@ -46,7 +46,6 @@ int am_scope_bind(const am_callbacks *callbacks) {
     Py_XSETREF(am_python.hooks_lost, Py_NewRef(callbacks->hooks_lost));
     Py_XSETREF(am_python.broken, Py_NewRef(callbacks->broken));
     Py_XSETREF(am_python.classify, Py_NewRef(callbacks->classify));
-    Py_XSETREF(am_python.ready, Py_NewRef(callbacks->ready));
     Py_XSETREF(am_python.registry, Py_NewRef(callbacks->registry));
     am_hooks_on_loss = report_lost_hooks;
     return 0;

@@ -64,7 +64,6 @@ typedef struct {
     PyObject *hooks_lost; /* hooks_lost(): tells the user that another tool removed them */
     PyObject *broken;     /* broken(): tells the user that counting is switched off */
     PyObject *classify;   /* classify(exception) -> AM_FAILED or AM_CANCELLED */
-    PyObject *ready;      /* ready(value) -> a coroutine that returns it at once */
     PyObject *registry;   /* of scopes that name none */
 } am_callbacks;
 

@@ -3,6 +3,7 @@
 #include <structmember.h>
 
 #include "ownership.h"
+#include "ready.h"
 #include "registry.h"
 #include "sizes.h"
 #include "standin.h"
@@ -103,16 +104,6 @@ static void scope_dealloc(PyObject *object) {
     am_own_free(object);
 }
 
-/* What `async with` awaits. A real coroutine hands its result over without a StopIteration, which
- * would be a block inside the scope that was just entered. */
-static PyObject *ready(PyObject *value) {
-    am_own_begin();
-    PyObject *coroutine = PyObject_CallOneArg(am_python.ready, value);
-    am_collector_hand_out();
-    am_own_end();
-    return coroutine;
-}
-
 static PyObject *itself(PyObject *object) { return Py_NewRef(object); }
 
 /* The value that entering hands to `as`, and whatever else it needs, is made before the switch. */
@@ -146,7 +137,7 @@ static PyObject *scope_enter(PyObject *self, PyObject *unused) {
 
 static PyObject *scope_aenter(PyObject *self, PyObject *unused) {
     (void)unused;
-    return enter(self, ready);
+    return enter(self, am_ready);
 }
 
 static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -155,7 +146,11 @@ static PyObject *scope_exit(PyObject *self, PyObject *const *args, Py_ssize_t co
 }
 
 static PyObject *scope_aexit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
-    return leave(self, args, count) < 0 ? NULL : ready(Py_None);
+    if (leave(self, args, count) < 0) return NULL;
+    am_own_begin();
+    PyObject *nothing = am_ready(Py_None);
+    am_own_end();
+    return nothing;
 }
 
 static PyObject *scope_open(PyObject *self, PyObject *unused) {
@@ -273,6 +268,6 @@ PyTypeObject am_scope_type = {
 };
 
 int am_scope_init(void) {
-    if (PyType_Ready(&am_scope_type) < 0 || am_standin_init() < 0) return -1;
+    if (PyType_Ready(&am_scope_type) < 0 || am_standin_init() < 0 || am_ready_init() < 0) return -1;
     return am_own_methods_add(&am_scope_type, scope_methods);
 }

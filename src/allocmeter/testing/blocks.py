@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from allocmeter._core.callbacks import ready
 from allocmeter._core.own import OWN
 from allocmeter.errors import BackendUnavailableError, BudgetExceededError
 from allocmeter.scopes import measure
@@ -116,7 +115,7 @@ class Block:
     def __aenter__(self) -> Coroutine[Any, Any, Self]:
         self._scope.__enter__()
         with OWN:
-            return ready(self)
+            return _ready(self)
 
     def __aexit__(
         self,
@@ -128,7 +127,7 @@ class Block:
         self._scope.__exit__(exc_type, exc_value, traceback)
         with OWN:
             self._end(exc_value)
-            return ready(None)
+            return _ready(None)
 
     def _end(self, error: BaseException | None) -> None:
         __tracebackhide__ = True
@@ -140,6 +139,11 @@ class Block:
             return
         if error is None and (findings := examined(figures, self.budget)):
             self._on_excess(self, findings)
+
+
+async def _ready(value: Any) -> Any:
+    """Return `value`: what `async with` awaits when all is done, made in an own section."""
+    return value
 
 
 def excess_error(block: Block, findings: Findings) -> BudgetExceededError:
