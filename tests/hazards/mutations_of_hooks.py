@@ -71,8 +71,8 @@ MUTATIONS = [
         "h05_the_raw",
         "a thread without a state attaches inside the hook",
         CONTEXT,
-        "    *exclusive = am_is_attached(state);\n",
-        "    *exclusive = am_is_attached(state);\n"
+        "    *exclusive = am_is_attached(state, locked);\n",
+        "    *exclusive = am_is_attached(state, locked);\n"
         "    if (!*exclusive && !locked) PyGILState_Release(PyGILState_Ensure());\n",
     ),
     Mutation(
@@ -94,8 +94,8 @@ MUTATIONS = [
         "h06_an_exception",
         "a look-up clears whatever exception is set",
         CONTEXT,
-        "    if (failed) PyErr_Clear();\n    if (value",
-        "    (void)failed;\n    PyErr_Clear();\n    if (value",
+        "    if (failed) PyErr_Clear();\n    Py_XDECREF(value)",
+        "    PyErr_Clear();\n    Py_XDECREF(value)",
     ),
     one(
         "h07",
@@ -126,7 +126,7 @@ MUTATIONS = [
         "h09_what",
         "nothing is repaired in the child",
         NATIVE + "fork.c",
-        "pthread_atfork(NULL, NULL, am_foreign_repair)",
+        "pthread_atfork(NULL, NULL, repair)",
         "pthread_atfork(NULL, NULL, NULL)",
     ),
     Mutation(

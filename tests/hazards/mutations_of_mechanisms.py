@@ -9,6 +9,8 @@ ACCOUNT, ALLOCATORS, NODE = NATIVE + "account.c", NATIVE + "allocators.c", NATIV
 ABSENCE, MAPPING, COLLECTOR = NATIVE + "absence.c", NATIVE + "mapping.c", NATIVE + "collector.c"
 ASSERTION, CROSSING, EXCHANGE = NATIVE + "assertion.c", NATIVE + "crossing.c", NATIVE + "exchange.c"
 ROUTE_NAMES, ENTRANCE = NATIVE + "route_names.c", NATIVE + "entrance.c"
+CONTEXT, RECALL, FORK = NATIVE + "context.c", NATIVE + "recall.c", NATIVE + "fork.c"
+CONTEXT_H, COLLECTOR_H = NATIVE + "context.h", NATIVE + "collector.h"
 DRAFTS = "src/allocmeter/cli/_drafts.py"
 
 PUT = "#define PUT(member) __atomic_store_n(&place->member, allocator->member, __ATOMIC_RELEASE)\n"
@@ -155,6 +157,71 @@ MUTATIONS = [
         CROSSING,
         "    if (self->state == FINISHED) {\n",
         "    if (self->state == NEW && self->inner != NULL) {\n",
+    ),
+    Mutation(
+        "test_mappings",
+        "what is known of a mapping outlives it",
+        (
+            (RECALL, "    if (place != NULL) atomic_store", "    if (place == NULL) atomic_store"),
+            # Else the trial of it tells.
+            (MAPPING, "    if (am_recall(going) != NULL) am_recall_unwatch();\n", ""),
+        ),
+    ),
+    one(
+        "test_mappings",
+        "a scope is left by going back, whatever was set meanwhile",
+        CONTEXT,
+        "now->serial == holder->within_serial && ",
+        "",
+    ),
+    one(
+        "test_mappings",
+        "a scope is always left by setting the variable",
+        CONTEXT,
+        "!turn_back(holder, back) && ",
+        "",
+    ),
+    one(
+        "test_mappings",
+        "a scope that was left elsewhere stays what was found out before",
+        CONTEXT,
+        "    if (AM_UNLIKELY(known->left_elsewhere != am_left_elsewhere)) return 0;\n",
+        "",
+    ),
+    one(
+        "test_mappings",
+        "what a copy makes of a scope that was left elsewhere goes for the context of the scope",
+        CONTEXT,
+        "known != NULL && (value == NULL || !value->left_elsewhere)",
+        "known != NULL && holder == value",
+    ),
+    one(
+        "test_collector_pace",
+        "own sections do not hold the collector",
+        CONTEXT_H,
+        "    am_collector_hold();\n",
+        "",
+    ),
+    one(
+        "test_collector_pace",
+        "a collection while it is held is undone",
+        COLLECTOR_H,
+        "    if (AM_LIKELY(*am_collector_count < 0)) *am",
+        "    *am",
+    ),
+    one(
+        "test_collector_pace",
+        "in a forked child the collector stays held",
+        FORK,
+        "    am_collector_repair();\n",
+        "",
+    ),
+    one(
+        "test_ready",
+        "a result is handed over again and again",
+        NATIVE + "ready.c",
+        "    *result = self->result;\n    self->result = NULL;\n",
+        "    *result = Py_XNewRef(self->result);\n",
     ),
     Mutation(
         "test_route_names",

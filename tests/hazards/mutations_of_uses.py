@@ -168,8 +168,8 @@ MUTATIONS = [
         "h27_an_executor",
         "a thread outside every scope is charged to the latest one",
         CONTEXT,
-        "remember(holder == NULL ? AM_ROOT : holder->node, state);",
-        "remember(holder == NULL ? am_active.node : holder->node, state);",
+        "node = holder == NULL ? AM_ROOT : holder->node;",
+        "node = holder == NULL ? am_active.node : holder->node;",
     ),
     one(
         "h28",
