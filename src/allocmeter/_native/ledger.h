@@ -80,6 +80,11 @@ AM_HOT am_entry *am_ledger_find(const void *address) {
     return &leaf[granule & (AM_LEAF_ENTRIES - 1)];
 }
 
+/* What stands there; 0: nothing, as where there is no entry. */
+AM_HOT uint32_t am_ledger_read(const am_entry *entry) {
+    return entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_relaxed);
+}
+
 /* The slow halves: a leaf to be made (NULL if it cannot), a size that needs extensions. */
 AM_COLD am_entry *am_ledger_grow(const void *address);
 AM_COLD int am_ledger_extend(const void *address, int64_t size);
@@ -89,8 +94,7 @@ AM_COLD int64_t am_ledger_take_extended(const void *address);
 static inline am_owner am_ledger_take(const void *address) {
     am_owner owner = {0, 0, 0};
     am_entry *entry = am_ledger_find(address);
-    if (entry == NULL) return owner;
-    uint32_t value = atomic_load_explicit(entry, memory_order_relaxed);
+    uint32_t value = am_ledger_read(entry);
     if (value == 0 || AM_UNLIKELY(value & AM_EXTENSION)) return owner;
     atomic_store_explicit(entry, 0, memory_order_relaxed);
     owner.node = value >> AM_NODE_SHIFT;

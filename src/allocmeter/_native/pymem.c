@@ -69,8 +69,8 @@ AM_HOT void *allocate_listening(size_t at, size_t size, int raw) {
                                                                    : recorded_anyhow(block, size);
 }
 
-static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count, size_t each,
-                                    int raw) {
+static AM_SELDOM void *allocate_zeroed_anyhow(const PyMemAllocatorEx *below, size_t count,
+                                              size_t each, int raw) {
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
     if (node == AM_NONE && AM_LIKELY(exclusive)) return below->calloc(below->ctx, count, each);
@@ -83,28 +83,73 @@ static inline void *allocate_zeroed(const PyMemAllocatorEx *below, size_t count,
     return block;
 }
 
-static inline void *reallocate(const PyMemAllocatorEx *below, void *block, size_t size, int raw) {
+AM_HOT void *allocate_zeroed(size_t at, size_t count, size_t each, int raw) {
+    const PyThreadState *state = am_thread_state();
+    const PyMemAllocatorEx *below = allocator_at(at);
+    if (AM_UNLIKELY(!am_is_remembered(state) || *am_collecting))
+        return allocate_zeroed_anyhow(below, count, each, raw);
+    if (am_thread.node == AM_ROOT && !am_records_root())
+        return below->calloc(below->ctx, count, each);
+    (void)am_mute();
+    void *block = below->calloc(below->ctx, count, each);
+    am_unmute(state);
+    return AM_LIKELY(am_record_small(block, count * each, am_thread.node))
+               ? block
+               : recorded_anyhow(block, count * each);
+}
+
+/* The block was, or was not, reallocated: `old` is what the ledger had of it. */
+static AM_SELDOM void *reallocated_anyhow(const void *block, am_owner old, void *moved, size_t size,
+                                          uint32_t node, int exclusive) {
+    if (AM_UNLIKELY(moved == NULL)) {
+        am_record_restore(block, old);
+        return NULL;
+    }
+    if (old.node != AM_NONE) am_record_credit(old, exclusive);
+    if (node != AM_NONE) {
+        record(moved, size, node, exclusive);
+        am_record_reallocation(node, AM_PYTHON_DOMAIN, exclusive);
+    }
+    return moved;
+}
+
+static AM_SELDOM void *reallocate_anyhow(const PyMemAllocatorEx *below, void *block, size_t size,
+                                         int raw) {
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
-    am_owner old = block == NULL ? (am_owner){0} : am_ledger_take(block);
+    am_owner old = am_ledger_take(block);
     if (node == AM_NONE && old.node == AM_NONE && AM_LIKELY(exclusive))
         return below->realloc(below->ctx, block, size);
     if (node == AM_NONE) exclusive = am_free_is_exclusive(!raw);
     const PyThreadState *state = am_mute();
     void *moved = below->realloc(below->ctx, block, size);
     am_unmute(state);
-    if (AM_UNLIKELY(moved == NULL)) {
-        am_record_restore(block, old);
-        am_recorded(node, exclusive);
-        return NULL;
-    }
-    if (old.node != AM_NONE) am_record_credit(old, exclusive);
-    if (node != AM_NONE) {
-        record(moved, size, node, exclusive);
-        if (block != NULL) am_record_reallocation(node, AM_PYTHON_DOMAIN, exclusive);
-    }
+    moved = reallocated_anyhow(block, old, moved, size, node, exclusive);
     am_recorded(node, exclusive);
     return moved;
+}
+
+AM_HOT void *reallocate(size_t at, void *block, size_t size, int raw) {
+    const PyThreadState *state = am_thread_state();
+    const PyMemAllocatorEx *below = allocator_at(at);
+    if (AM_UNLIKELY(!am_is_remembered(state) || *am_collecting))
+        return reallocate_anyhow(below, block, size, raw);
+    if (am_thread.node == AM_ROOT && !am_records_root())
+        return reallocate_anyhow(below, block, size, raw);
+    am_owner old = am_ledger_take(block);
+    (void)am_mute();
+    void *moved = below->realloc(below->ctx, block, size);
+    am_unmute(state);
+    const uint32_t node = am_thread.node;
+    if (AM_LIKELY(moved != NULL && old.node == node && am_record_moved(moved, (int64_t)size, old)))
+        return moved;
+    return reallocated_anyhow(block, old, moved, size, node, 1);
+}
+
+/* Whether nothing is recorded of this call, nor of the block: idle, or inside a hook. */
+AM_HOT int passes(const void *block) {
+    return (am_is_idle() || am_thread.state == AM_MUTED) &&
+           am_ledger_read(am_ledger_find(block)) == 0;
 }
 
 static AM_SELDOM void release_anyhow(const PyMemAllocatorEx *below, void *block, int raw) {
@@ -120,19 +165,18 @@ static AM_SELDOM void release_anyhow(const PyMemAllocatorEx *below, void *block,
     am_unmute(state);
 }
 
-AM_HOT void release(size_t at, void *block, int raw) {
-    if (AM_UNLIKELY(!am_is_undisturbed())) {
-        release_anyhow(allocator_at(at), block, raw);
-        return;
-    }
+/* Whether the block is off the books, or was never on them. */
+AM_HOT int is_released(const void *block, int raw) {
+    if (AM_UNLIKELY(!am_is_undisturbed())) return 0;
     am_entry *entry = am_ledger_find(block);
-    uint32_t code = entry == NULL ? 0 : atomic_load_explicit(entry, memory_order_relaxed);
-    if (code != 0 && (raw || !am_record_free(entry, code))) {
-        release_anyhow(allocator_at(at), block, raw);
-        return;
-    }
+    const uint32_t code = am_ledger_read(entry);
+    return code == 0 || (!raw && am_record_free(entry, code));
+}
+
+AM_HOT void release(size_t at, void *block, int raw) {
     const PyMemAllocatorEx *below = allocator_at(at);
-    below->free(below->ctx, block);
+    if (AM_LIKELY(is_released(block, raw))) below->free(below->ctx, block);
+    else release_anyhow(below, block, raw);
 }
 
 #define BELOW(domain) allocator_at(offsetof(layer_t, domain))
@@ -148,13 +192,23 @@ AM_HOT void release(size_t at, void *block, int raw) {
         const PyMemAllocatorEx *below = BELOW(domain);                                  \
         return below->malloc(below->ctx, size);                                         \
     }                                                                                   \
+    static AM_SELDOM void *domain##_zeroing(size_t count, size_t each) {                \
+        return allocate_zeroed(offsetof(layer_t, domain), count, each, is_raw);         \
+    }                                                                                   \
     static void *domain##_calloc(void *context, size_t count, size_t each) {            \
         (void)context;                                                                  \
-        return allocate_zeroed(BELOW(domain), count, each, is_raw);                     \
+        if (!am_is_idle()) return domain##_zeroing(count, each);                        \
+        const PyMemAllocatorEx *below = BELOW(domain);                                  \
+        return below->calloc(below->ctx, count, each);                                  \
+    }                                                                                   \
+    static AM_SELDOM void *domain##_reallocating(void *block, size_t size) {            \
+        return reallocate(offsetof(layer_t, domain), block, size, is_raw);              \
     }                                                                                   \
     static void *domain##_realloc(void *context, void *block, size_t size) {            \
-        (void)context;                                                                  \
-        return reallocate(BELOW(domain), block, size, is_raw);                          \
+        if (block == NULL) return domain##_malloc(context, size);                       \
+        if (!passes(block)) return domain##_reallocating(block, size);                  \
+        const PyMemAllocatorEx *below = BELOW(domain);                                  \
+        return below->realloc(below->ctx, block, size);                                 \
     }                                                                                   \
     static void domain##_free(void *context, void *block) {                             \
         (void)context;                                                                  \
