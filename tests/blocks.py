@@ -28,9 +28,9 @@ HUGE = 1 << 62  # more than there is address space, yet less than the interprete
 class Enclosure:
     """A scope that is current in the calls made through it, and nowhere else."""
 
-    def __init__(self, around: Enclosure | None = None) -> None:
+    def __init__(self, around: Enclosure | None = None, scope: measure | None = None) -> None:
         self.context = Context() if around is None else around.context.copy()
-        self.scope = measure()
+        self.scope = measure() if scope is None else scope
         self.context.run(self.scope.__enter__)
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:

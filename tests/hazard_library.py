@@ -13,6 +13,7 @@ from blocks import Enclosure
 released, held = ctypes.CDLL(sys.argv[1]), ctypes.PyDLL(sys.argv[1])
 for each in (released, held):
     each.hand_over.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    each.hand_over_here.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     each.passes_through.argtypes = [ctypes.c_int, ctypes.c_size_t]
     each.stop_inside.argtypes = [ctypes.c_size_t]
     each.exception_survives.argtypes = [ctypes.py_object]

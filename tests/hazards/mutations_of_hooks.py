@@ -13,6 +13,8 @@ ASKED = (
     "    (void)am_mute();\n    void *block = below->malloc(below->ctx, size);\n"
     "    am_unmute(state);\n"
 )
+TAKEN = "    const int64_t old = am_ledger_take_known(entry, code, block);\n"
+MOVED = "    void *moved = below->realloc(below->ctx, block, size);\n"
 
 MUTATIONS = [
     Mutation(
@@ -167,18 +169,25 @@ MUTATIONS = [
         (
             (
                 PYMEM,
-                "    am_owner old = block == NULL ? (am_owner){0} : am_ledger_take(block);\n",
-                "    am_owner old = {0};\n",
+                "    am_owner old = am_ledger_take(block);\n    if (node == AM_NONE && old",
+                "    am_owner old = {0};\n    if (node == AM_NONE && old",
             ),
             (
                 PYMEM,
-                "    void *moved = below->realloc(below->ctx, block, size);\n",
+                f"    const PyThreadState *state = am_mute();\n{MOVED}",
                 (
-                    "    void *moved = below->realloc(below->ctx, block, size);\n"
-                    "    if (block != NULL && moved != NULL) old = am_ledger_take(block);\n"
+                    f"    const PyThreadState *state = am_mute();\n{MOVED}"
+                    "    if (moved != NULL) old = am_ledger_take(block);\n"
                 ),
             ),
         ),
+    ),
+    one(
+        "h10_an_address and while",
+        "its own entry is cleared after the real realloc",
+        PYMEM,
+        f"{TAKEN}    (void)am_mute();\n{MOVED}",
+        f"    (void)am_mute();\n{MOVED}{TAKEN}",
     ),
     one(
         "h10_a_block",

@@ -33,8 +33,8 @@ MUTATIONS = [
         "h14_awkward and interpreters",
         "realloc(NULL, n) is a reallocation",
         PYMEM,
-        "        if (block != NULL) am_record_reallocation(",
-        "        am_record_reallocation(",
+        "if (block == NULL) return domain##_malloc(context, size);",
+        "",
     ),
     Mutation(
         "h15_what",

@@ -35,6 +35,24 @@ print(json.dumps([same, taker.retained_bytes, giver.retained_bytes]))
     assert giver < 2_000
 
 
+@linux_only
+def test_h10_an_address_that_is_given_out_again_while_its_owner_reallocates_is_not_the_owners():
+    same, before, giver, process = placed(f"""
+start_tracking()
+with measure() as giver:
+    block = raw.PyMem_RawMalloc(2_000)
+    before = giver.retained_bytes
+    same = held.hand_over_here(block, {SIZE})
+print(json.dumps([
+    same, before, giver.retained_bytes, AllocationStats.capture().net_bytes,
+]))
+""")
+    assert same == 1
+    assert before >= 2_000
+    assert 0 <= giver < 2_000
+    assert process >= SIZE
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_h10_a_block_that_cannot_be_reallocated_stays_on_the_books(domain):
     allocator, inside = Allocator(domain), Enclosure()

@@ -183,6 +183,27 @@ int hand_over(void *block, size_t size, int by_realloc) {
     return again == block;
 }
 
+static void *take(void *size) {
+    sem_wait(&stop.arrived);
+    stop.wanted = (size_t)size;
+    void *again = PyMem_RawMalloc((size_t)size);
+    sem_post(&stop.leave);
+    return again;
+}
+
+/* The same with parts exchanged: the other thread gets the address while this one reallocates. */
+int hand_over_here(void *block, size_t size) {
+    pthread_t thread;
+    void *again;
+    stop.handed_over = block;
+    if (pthread_create(&thread, NULL, take, (void *)size) != 0) return -1;
+    void *moved = PyMem_RawRealloc(block, 3000);
+    pthread_join(thread, &again);
+    stop.handed_over = NULL;
+    PyMem_RawFree(moved);
+    return again == block;
+}
+
 static pthread_t stopped_thread;
 
 static void *allocate_once(void *size) {

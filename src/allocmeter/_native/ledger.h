@@ -90,17 +90,22 @@ AM_COLD am_entry *am_ledger_grow(const void *address);
 AM_COLD int am_ledger_extend(const void *address, int64_t size);
 AM_COLD int64_t am_ledger_take_extended(const void *address);
 
+/* Removes a block, given what stands there, and returns its size. */
+AM_HOT int64_t am_ledger_take_known(am_entry *entry, uint32_t value, const void *address) {
+    const int64_t size = value & AM_SIZE_EXTENDED;
+    atomic_store_explicit(entry, 0, memory_order_relaxed);
+    return AM_LIKELY(size != AM_SIZE_EXTENDED) ? size : am_ledger_take_extended(address);
+}
+
 /* Removes the block at `address` and returns what stood there. */
 static inline am_owner am_ledger_take(const void *address) {
     am_owner owner = {0, 0, 0};
     am_entry *entry = am_ledger_find(address);
     uint32_t value = am_ledger_read(entry);
     if (value == 0 || AM_UNLIKELY(value & AM_EXTENSION)) return owner;
-    atomic_store_explicit(entry, 0, memory_order_relaxed);
     owner.node = value >> AM_NODE_SHIFT;
     owner.native = value >> AM_SIZE_BITS & 1;
-    owner.size = value & AM_SIZE_EXTENDED;
-    if (AM_UNLIKELY(owner.size == AM_SIZE_EXTENDED)) owner.size = am_ledger_take_extended(address);
+    owner.size = am_ledger_take_known(entry, value, address);
     return owner;
 }
 

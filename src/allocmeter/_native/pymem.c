@@ -33,6 +33,7 @@ AM_HOT void record(const void *block, size_t size, uint32_t node, int exclusive)
  * nothing is to be recorded that domain comes to the same answer by itself, unless this thread is
  * not attached: raw could not tell then whose work it is. */
 static AM_SELDOM void *allocate_anyhow(const PyMemAllocatorEx *below, size_t size, int raw) {
+    if (am_thread.state == AM_MUTED) return below->malloc(below->ctx, size);
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
     if (node == AM_NONE && AM_LIKELY(exclusive)) return below->malloc(below->ctx, size);
@@ -71,6 +72,7 @@ AM_HOT void *allocate_listening(size_t at, size_t size, int raw) {
 
 static AM_SELDOM void *allocate_zeroed_anyhow(const PyMemAllocatorEx *below, size_t count,
                                               size_t each, int raw) {
+    if (am_thread.state == AM_MUTED) return below->calloc(below->ctx, count, each);
     int exclusive;
     uint32_t node = am_recorded_node(!raw, &exclusive);
     if (node == AM_NONE && AM_LIKELY(exclusive)) return below->calloc(below->ctx, count, each);
@@ -98,7 +100,7 @@ AM_HOT void *allocate_zeroed(size_t at, size_t count, size_t each, int raw) {
                : recorded_anyhow(block, count * each);
 }
 
-/* The block was, or was not, reallocated: `old` is what the ledger had of it. */
+/* `old` is what the ledger had of the block. */
 static AM_SELDOM void *reallocated_anyhow(const void *block, am_owner old, void *moved, size_t size,
                                           uint32_t node, int exclusive) {
     if (AM_UNLIKELY(moved == NULL)) {
@@ -134,16 +136,18 @@ AM_HOT void *reallocate(size_t at, void *block, size_t size, int raw) {
     const PyMemAllocatorEx *below = allocator_at(at);
     if (AM_UNLIKELY(!am_is_remembered(state) || *am_collecting))
         return reallocate_anyhow(below, block, size, raw);
-    if (am_thread.node == AM_ROOT && !am_records_root())
+    am_entry *entry = am_ledger_find(block);
+    /* No more than a size if all but the size is equal. */
+    const uint32_t code = am_ledger_read(entry) ^ am_ledger_code(am_thread.node);
+    if (code > AM_SIZE_EXTENDED || (am_thread.node == AM_ROOT && !am_records_root()))
         return reallocate_anyhow(below, block, size, raw);
-    am_owner old = am_ledger_take(block);
+    const int64_t old = am_ledger_take_known(entry, code, block);
     (void)am_mute();
     void *moved = below->realloc(below->ctx, block, size);
     am_unmute(state);
     const uint32_t node = am_thread.node;
-    if (AM_LIKELY(moved != NULL && old.node == node && am_record_moved(moved, (int64_t)size, old)))
-        return moved;
-    return reallocated_anyhow(block, old, moved, size, node, 1);
+    if (AM_LIKELY(moved != NULL && am_record_moved(moved, (int64_t)size, node, old))) return moved;
+    return reallocated_anyhow(block, (am_owner){node, AM_PYTHON_DOMAIN, old}, moved, size, node, 1);
 }
 
 /* Whether nothing is recorded of this call, nor of the block: idle, or inside a hook. */

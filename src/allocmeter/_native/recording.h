@@ -110,17 +110,17 @@ AM_HOT int am_record_small(const void *block, size_t size, uint32_t node) {
 
 /* What nearly every reallocation is: by the owner of the old block, which is active or ourselves,
  * while no thread without the lock has reported anything. Puts the new block on the books, the old
- * one having been taken from the ledger; 0 and nothing done if it is another. */
-AM_HOT int am_record_moved(const void *block, int64_t size, am_owner old) {
+ * one of `old` bytes having been taken from the ledger; 0 and nothing done if it is another. */
+AM_HOT int am_record_moved(const void *block, int64_t size, uint32_t node, int64_t old) {
     am_pending *pending = &am_active.pending;
-    if (AM_UNLIKELY(old.node != am_active.node)) {
-        if (old.node != AM_OWN) return 0;
+    if (AM_UNLIKELY(node != am_active.node)) {
+        if (node != AM_OWN) return 0;
         pending = &am_active.own;
     }
-    if (AM_UNLIKELY(old.native || am_foreign_waits())) return 0;
-    if (AM_UNLIKELY(am_ledger_put(block, old.node, AM_PYTHON_DOMAIN, size) != AM_PUT)) return 0;
-    am_sizes_note(old.node, size);
-    am_pending_credit(pending, old.size);
+    if (AM_UNLIKELY(am_foreign_waits())) return 0;
+    if (AM_UNLIKELY(am_ledger_put(block, node, AM_PYTHON_DOMAIN, size) != AM_PUT)) return 0;
+    am_sizes_note(node, size);
+    am_pending_credit(pending, old);
     pending->live_bytes += size;
     pending->live_blocks += 1;
     pending->reallocations += 1;
