@@ -178,8 +178,9 @@ AM_HOT int is_released(const void *block, int raw) {
 }
 
 AM_HOT void release(size_t at, void *block, int raw) {
+    const int released = is_released(block, raw);
     const PyMemAllocatorEx *below = allocator_at(at);
-    if (AM_LIKELY(is_released(block, raw))) below->free(below->ctx, block);
+    if (AM_LIKELY(released)) below->free(below->ctx, block);
     else release_anyhow(below, block, raw);
 }
 
