@@ -50,7 +50,7 @@ static int64_t nodes_left_over(void) {
     int64_t found = 0;
     for (uint32_t i = AM_FIRST; i < am_nodes_end; i++) {
         const am_node *node = &am_nodes[i];
-        found += node->depth != AM_FREE_DEPTH && node->handles == 0 && node->children == 0 &&
+        found += node->mark.node != AM_NONE && node->handles == 0 && node->children == 0 &&
                  node->self.live_blocks == 0;
     }
     return found;

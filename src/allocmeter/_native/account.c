@@ -234,7 +234,7 @@ static am_counts take_counts(am_atomic_counts *from) {
 /* The first half of merging: what was highest of one node counts together with that of all others. */
 static void raise_by_high(uint32_t index) {
     am_foreign *foreign = &am_nodes[index].foreign;
-    if (am_nodes[index].depth == AM_FREE_DEPTH) return; /* see merge_one */
+    if (am_nodes[index].mark.node == AM_NONE) return; /* see merge_one */
     foreign->raised_bytes = atomic_take(&foreign->high_bytes);
     foreign->raised_blocks = atomic_take(&foreign->high_blocks);
     for (uint32_t i = index; i != AM_NONE; i = am_nodes[i].parent) {
@@ -251,7 +251,7 @@ static void merge_one(uint32_t index) {
      * exchange, not a store: whoever found it queued still has its event seen below. */
     (void)atomic_exchange_explicit(&foreign->queued, 0, memory_order_acq_rel);
     /* Between giving back its pin and queueing the node, a thread may lose it: nothing is in there. */
-    if (am_nodes[index].depth == AM_FREE_DEPTH) return;
+    if (am_nodes[index].mark.node == AM_NONE) return;
     int64_t high_bytes = atomic_take(&foreign->high_bytes); /* since the first half */
     int64_t high_blocks = atomic_take(&foreign->high_blocks);
     am_counts change = take_counts(&foreign->domains[0]);

@@ -57,7 +57,7 @@ uint32_t am_node_open(uint32_t parent) {
     parent = late_parent(parent);
     if (am_nodes[parent].depth >= AM_MAX_DEPTH) return AM_NONE;
     if (index != AM_NONE) {
-        int is_free = index < am_nodes_end && am_nodes[index].depth == AM_FREE_DEPTH;
+        int is_free = index < am_nodes_end && !am_node_is_in_use(index);
         if (!AM_HOLDS(is_free, AM_FREE_NODE_FREE)) return AM_NONE;
         free_list = am_nodes[index].parent;
     } else {
@@ -111,7 +111,7 @@ void am_node_release_unused(uint32_t index) {
               AM_HOLDS(am_nodes[parent].children != 0, AM_CHILDREN_COUNTED)))
             return;
         node->aggregate = NULL;
-        node->depth = AM_FREE_DEPTH;
+        node->mark.node = AM_NONE;
         node->parent = free_list;
         free_list = index;
         am_nodes_in_use--;

@@ -30,8 +30,6 @@ enum {
 /* Settling walks from a node to the root, so there is a limit to that way. */
 #define AM_MAX_DEPTH 1000u
 
-#define AM_FREE_DEPTH UINT32_MAX
-
 /* Signed, so that a change is of the same type as a state. Allocations are not stored: they are
  * what lives plus what was freed. */
 typedef struct {
@@ -66,15 +64,17 @@ typedef struct {
 
 struct am_aggregate;
 
+/* What settling needs fills two cache lines, and comes first. */
 typedef struct {
     am_counts self;   /* events of this very scope */
     am_counts total;  /* and of everything nested in it, as of the last settlement */
-    am_counts native; /* the part of `total` that is of the native domain */
-    am_mark mark;     /* first of its marks: the peak over the node's whole life */
+    am_mark mark;     /* first of its marks: the peak over the node's whole life; without a node
+                         while the index is given to nobody */
     struct am_aggregate *aggregate; /* where a closed, named scope was counted */
+    uint32_t parent, handles;
+    am_counts native;               /* the part of `total` that is of the native domain */
     int64_t closed_bytes;           /* bytes allocated in total when it closed */
-    uint32_t parent, children, handles;
-    uint32_t depth;     /* AM_FREE_DEPTH: the index is given to nobody */
+    uint32_t children, depth;
     uint32_t closed_at; /* 0 while it is open; else am_coarse_time of closing */
     /* These outlast the scope: a thread without the lock may come late. */
     _Atomic uint32_t generation; /* changes when the index may be given to another scope */
@@ -97,7 +97,7 @@ uint32_t am_node_open(uint32_t parent);
 /* Whether the index names a node that was ever given out; and whether it is in use. */
 static inline int am_node_is_known(uint32_t index) { return index - 1 < am_nodes_end - 1; }
 static inline int am_node_is_in_use(uint32_t index) {
-    return am_node_is_known(index) && am_nodes[index].depth != AM_FREE_DEPTH;
+    return am_node_is_known(index) && am_nodes[index].mark.node != AM_NONE;
 }
 
 /* Takes or drops a handle; dropping the last one may recycle the node and its ancestors. */
