@@ -2,7 +2,8 @@
  *
  * The current scope is the value of one private ContextVar, so it follows the logical flow. Looking
  * the variable up at every allocation would be slow; PyThreadState.context_ver changes whenever a
- * thread enters or leaves a context, so a thread remembers the answer until that number moves. Only
+ * thread enters or leaves a context, so a thread remembers the answer until that number moves, and
+ * finds it beside the context's mapping then (recall.h), if it was looked up there before. Only
  * this file sets the variable, and it forgets the answer in the same breath (a set does not move the
  * number). While it sets, the thread is in an *own section*: looking the variable up in the middle
  * of a set would corrupt the variable's cache.
