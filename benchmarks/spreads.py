@@ -67,3 +67,23 @@ def mean_ratios(
         number: statistics.geometric_mean(found[number] for found in each)
         for number in sorted(complete)
     }
+
+
+def fastest_ratio(results: Results, subject: str, condition: str, base: str) -> float | None:
+    """Return the seconds of the fastest run of all rounds, divided by those of the other condition.
+
+    It is what is left when nothing has slowed either down, where the machine changes its pace from
+    run to run: then ratios within a round spread widely around it. `None`: not measured.
+    """
+    above = results.by_round(subject, condition, "seconds").values()
+    below = results.by_round(subject, base, "seconds").values()
+    return min(above) / min(below) if above and below else None
+
+
+def mean_fastest_ratio(
+    results: Results, subjects: Sequence[str], condition: str, base: str
+) -> float | None:
+    """Return the geometric mean of these over subjects, if all of them were measured."""
+    each = [fastest_ratio(results, subject, condition, base) for subject in subjects]
+    found = [ratio for ratio in each if ratio is not None]
+    return statistics.geometric_mean(found) if found and len(found) == len(each) else None

@@ -127,6 +127,28 @@ def test_targets_are_judged_by_the_figures_that_they_name():
     assert pyperformance.measured(results).median == pytest.approx(1.21)
 
 
+def test_targets_are_told_by_the_fastest_runs_as_well():
+    costs = {}
+    for name in ALLOCATION:
+        costs[name, "nothing"] = [4.0, 1.0, 2.0]
+        costs[name, "null_hook"] = [1.25, 2.5, 5.0]
+        costs[name, "scope"] = [3.0, 6.0, 1.5]
+    costs[ALLOCATION[1], "scope"] = [5.0]
+    results = seconds_of(costs)
+    found = {target.name: target for target in TARGETS}
+    allocation = found["allocation-heavy set, a scope, to nothing: geometric mean"]
+    assert allocation.fastest(results) == pytest.approx((1.5**4 * 5) ** (1 / 5))
+    hook = found["allocation-heavy set, a scope, to the null hook: geometric mean"]
+    assert hook.fastest(results) == pytest.approx((1.2**4 * 4) ** (1 / 5))
+    assert found["worst single workload, to nothing"].fastest(results) == 5.0
+    pyperformance = found["pyperformance set, a scope, to nothing: geometric mean"]
+    assert pyperformance.fastest(results) is None
+    lines = tables.target_table(results).splitlines()
+    assert lines[0] == "| figure | must | aim | reached | by the fastest runs |  |"
+    assert " | 1.908 | " in lines[2]
+    assert "|  | not measured |" in lines[5]
+
+
 def test_growth_is_judged_beyond_that_of_the_null_hook():
     results = results_of(
         {
