@@ -223,6 +223,20 @@ MUTATIONS = [
         "    *result = self->result;\n    self->result = NULL;\n",
         "    *result = Py_XNewRef(self->result);\n",
     ),
+    one(
+        "test_run_missed_signals",
+        "a signal that the interpreter missed is not repeated",
+        "src/allocmeter/launcher/termination.py",
+        "        repeat_until_heard(number)\n",
+        "        pass\n",
+    ),
+    one(
+        "test_run_missed_signals",
+        "a computation that hears no signal goes on",
+        NATIVE + "repeating.c",
+        "atomic_fetch_add(&unheard, 1) < AM_REPEAT_AT_MOST",
+        "atomic_fetch_add(&unheard, 1) >= 0",
+    ),
     Mutation(
         "test_route_names",
         "names are found by their routes alone",

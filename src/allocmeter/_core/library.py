@@ -171,6 +171,8 @@ def _declare(library: ctypes.PyDLL) -> None:
     procedures: dict[str, list[type]] = {
         "am_collector_forget": [],
         "am_refresh": [],
+        "am_signal_repeat": [c_int],
+        "am_signal_heard": [],
         "am_core_read": [pointer],
     }
     for name, arguments in procedures.items():

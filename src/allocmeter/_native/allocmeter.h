@@ -150,6 +150,8 @@ AM_API int am_follow_construction(PyObject *type, PyObject *begin);
  * handler; then some are still open. */
 AM_API int am_close_open_scopes(void);
 
+/* am_signal_repeat and am_signal_heard: repeating.h. */
+
 /* The scope that is current here, a new reference; None outside every scope. */
 AM_API PyObject *am_current_scope(void);
 

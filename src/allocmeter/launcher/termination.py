@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from allocmeter._core.signals import heard, repeat_until_heard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -27,7 +29,8 @@ def before_termination(finish: Callable[[], bool]) -> Callable[[], None]:
     A handler stands in for the default disposition of SIGTERM whenever that is in force, calls
     `finish`, and lets the default end the process after all. To the program it is the default:
     `signal.getsignal` says so, and setting it (as event loops and servers do when they are done
-    with a handler of their own) brings the stand-in back.
+    with a handler of their own) brings the stand-in back. Like the default it misses no signal, and
+    it is the default after all where the main thread stays in C for seconds: without a report.
 
     Args:
         finish: returns whether the process may end now; if not, it sends the signal again later.
@@ -39,6 +42,7 @@ def before_termination(finish: Callable[[], bool]) -> Callable[[], None]:
     number, set_handler, get_handler = signal.SIGTERM, signal.signal, signal.getsignal
 
     def stand_in(_number: int, _frame: FrameType | None) -> None:
+        heard()
         if finish():
             set_handler(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -65,7 +69,9 @@ def _replace_default(number: int, stand_in: Callable[[int, FrameType | None], No
         is_default = isinstance(handler, int) and handler == signal.SIG_DFL
         if signalnum == number and is_default and os.getpid() != _INIT:
             handler = stand_in
-        return as_seen(set_handler(signalnum, handler))
+        before = set_handler(signalnum, handler)
+        _repeat_for(stand_in, number, before=before, now=handler)
+        return as_seen(before)
 
     @wraps(get_handler)
     def answer(signalnum: Any) -> Any:
@@ -86,6 +92,14 @@ def _replace_default(number: int, stand_in: Callable[[int, FrameType | None], No
             interrupt_main(signum)
 
     _thread.interrupt_main = interrupt
+
+
+def _repeat_for(stand_in: object, number: int, *, before: object, now: object) -> None:
+    """Have the signal repeated while the stand-in is its handler, and only then."""
+    if now is stand_in:
+        repeat_until_heard(number)
+    elif before is stand_in:
+        heard()
 
 
 def _precede_raising(number: int, finish: Callable[[], bool]) -> None:
