@@ -22,7 +22,7 @@ from allocmeter._core.own import OWN
 from allocmeter.reports import Report
 
 SYMBOLS = json.loads(sys.argv[1])
-LIVE_BLOCKS, CHILDREN, HANDLES, DEPTH = 8, 172, 176, 180
+LIVE_BLOCKS, NODE_OF_MARK, HANDLES, CHILDREN = 8, 104, 124, 176
 said = []
 
 class Listener(logging.Handler):
@@ -82,8 +82,8 @@ DAMAGES = {
         scope, block = a_scope("damaged")
         index = node_of(scope).value
         del scope, block
-        assert field(index, DEPTH).value == 0xFFFFFFFF
-        field(index, DEPTH).value = 1
+        assert field(index, NODE_OF_MARK).value == 0
+        field(index, NODE_OF_MARK).value = index
         a_scope("next")
     """,
     "without a beginning": "OWN.__exit__(None, None, None)",
