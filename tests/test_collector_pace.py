@@ -12,6 +12,8 @@ import pytest
 from allocmeter import install, measure
 from allocmeter._core import collector
 
+pytestmark = pytest.mark.exact
+
 
 @pytest.fixture(autouse=True)
 def threshold():
@@ -36,7 +38,6 @@ def collections():
     gc.callbacks.remove(note)
 
 
-@pytest.mark.exact
 def test_scopes_come_and_go_uncounted():
     gc.disable()
     try:
